@@ -1,0 +1,1 @@
+"""TAKE: programs that take events out of Kafka."""

@@ -1,0 +1,1 @@
+"""EMIT: programs that send events into Kafka."""

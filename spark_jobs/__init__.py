@@ -1,0 +1,1 @@
+"""RUN: the applications that Spark runs."""
