@@ -1,0 +1,1 @@
+"""The Spark job: read, transform, write, account."""
