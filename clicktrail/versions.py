@@ -1,0 +1,14 @@
+"""The versions that have to agree, once: moving to another Spark, Scala or connector is a change of this file and the locks."""
+
+from __future__ import annotations
+
+PYTHON = "3.11"
+JAVA = 17
+SPARK = "3.5.7"
+SPARK_SCALA = "2.12"
+CONNECTOR = "3.5.1"
+KAFKA = "3.9.1"
+KAFKA_SCALA = "2.13"
+ZOOKEEPER = "3.8.4"
+CASSANDRA = "5.0.9"
+AIRFLOW = "3.3.2"
