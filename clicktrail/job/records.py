@@ -1,0 +1,134 @@
+"""Kafka's records as Spark reads them, decoded: the Arrow side of :mod:`clicktrail.job.decode`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from clicktrail.events import FIELDS
+from clicktrail.job.decode import Decoded, decode
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
+
+_ARROW = {
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+}
+_WRITES_A_MILLISECOND = 1_000
+_FIELD_TYPES = [(field.name, _ARROW[field.kind]) for field in FIELDS]
+_MILLISECOND_FIELDS = frozenset(field.name for field in FIELDS if field.kind == "timestamp")
+_REQUIRED = frozenset({"source_topic", "source_partition", "source_offset", "received_at"})
+
+RECORD_FIELDS: tuple[tuple[str, Any], ...] = (
+    ("write_time", pa.int64()),  # microseconds: what the row's cells carry in Cassandra
+    ("reason", pa.string()),
+    ("detail", pa.string()),
+    ("record_key", pa.binary()),
+    ("record_value", pa.binary()),  # of an event its JSON, of a dead letter the original bytes
+)
+SCHEMA = pa.schema([*_FIELD_TYPES, *RECORD_FIELDS])
+
+
+def write_time(received_at: int, offset: int) -> int:
+    """The write time in Cassandra (microseconds) of what came in at ``received_at`` (ms): later records of one millisecond win."""
+    return received_at * 1_000 + offset % _WRITES_A_MILLISECOND
+
+
+def spark_schema() -> StructType:
+    """The schema of decoded records: the fields of an event, then RECORD_FIELDS; all may be null but where it came from."""
+    from pyspark.sql import types as T
+
+    from clicktrail import events
+
+    fields = [T.StructField(f.name, f.dataType, f.name not in _REQUIRED) for f in events.spark_schema().fields]
+    extra = [
+        T.StructField("write_time", T.LongType(), False),
+        T.StructField("reason", T.StringType()),
+        T.StructField("detail", T.StringType()),
+        T.StructField("record_key", T.BinaryType()),
+        T.StructField("record_value", T.BinaryType()),
+    ]
+    return T.StructType(fields + extra)
+
+
+def with_decoded(records: DataFrame, max_record_bytes: int) -> DataFrame:
+    """Records of Spark's Kafka source (``key, value, topic, partition, offset, timestamp``) as decoded records.
+
+    One row in, one row out: with ``reason`` null it is an event, else a dead letter.
+    """
+    wanted = records.select("key", "value", "topic", "partition", "offset", "timestamp")
+    return wanted.mapInArrow(decoder(max_record_bytes), spark_schema())
+
+
+def decoder(max_record_bytes: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that Spark runs over Arrow batches."""
+
+    def decode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield decode_batch(batch, max_record_bytes)
+
+    return decode_batches
+
+
+def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch:
+    """Decode one Arrow batch of records."""
+    columns = batch.to_pydict()
+    moments = batch.column("timestamp").cast(pa.int64()).to_pylist()
+    decoded = []
+    written = []
+    rows = zip(
+        columns["value"], columns["key"], moments, columns["topic"], columns["partition"], columns["offset"], strict=True
+    )
+    for value, key, micros, topic, partition, offset in rows:
+        received_at = micros // 1_000
+        decoded.append(decode(value, key, received_at, topic, partition, offset, max_record_bytes))
+        written.append(write_time(received_at, offset))
+    events = [outcome.fields or {} for outcome in decoded]
+    arrays = [_column(name, kind, events) for name, kind in _FIELD_TYPES]
+    _fill_source(arrays, columns, moments)
+    arrays += [
+        pa.array(written, pa.int64()),
+        pa.array([outcome.reason for outcome in decoded], pa.string()),
+        pa.array([outcome.detail for outcome in decoded], pa.string()),
+        pa.array(columns["key"], pa.binary()),
+        pa.array(_values(decoded, columns["value"]), pa.binary()),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _column(name: str, kind: pa.DataType, events: list[Any]) -> pa.Array:
+    values = [event.get(name) for event in events]
+    if name in _MILLISECOND_FIELDS:
+        return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(kind)
+    if kind == pa.date32():
+        return pa.array(values, pa.int32()).cast(kind)
+    return pa.array(values, kind)
+
+
+def _fill_source(arrays: list[pa.Array], columns: dict[str, list[Any]], moments: list[int]) -> None:
+    """Where a record came from stands in every row, of a dead letter too."""
+    known = {
+        "source_topic": columns["topic"],
+        "source_partition": columns["partition"],
+        "source_offset": columns["offset"],
+        "received_at": moments,
+    }
+    for index, (name, kind) in enumerate(_FIELD_TYPES):
+        if name in known:
+            arrays[index] = pa.array(known[name], kind)
+
+
+def _values(decoded: list[Decoded], originals: list[bytes | None]) -> list[bytes | None]:
+    return [
+        original if outcome.reason is not None else outcome.json
+        for outcome, original in zip(decoded, originals, strict=True)
+    ]
