@@ -180,7 +180,9 @@ def _fetch(jar: Jar) -> None:
     try:
         _write(jar.path, content)
     except OSError as error:
-        raise ClicktrailError(f"Cannot write {jar.path}: {error}. Set XDG_CACHE_HOME to a folder you may write to.") from error
+        raise ClicktrailError(
+            f"Cannot write {jar.path}: {error}. Set XDG_CACHE_HOME to a folder you may write to."
+        ) from error
     log.debug("fetched %s", jar.coordinate)
 
 
@@ -206,7 +208,9 @@ def _download(url: str) -> bytes:
                 return content
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
-                raise ClicktrailError(f"Cannot download {url}: the server answers {error.code} {error.reason}.") from error
+                raise ClicktrailError(
+                    f"Cannot download {url}: the server answers {error.code} {error.reason}."
+                ) from error
             reason: Exception = error
         except (OSError, TimeoutError, ConnectionError) as error:
             reason = error

@@ -1,4 +1,4 @@
-"""The versions that have to agree, once: moving to another Spark, Scala or connector is a change of this file and the locks."""
+"""The versions that have to agree, once: a move to other ones is a change of this file and the locks."""
 
 from __future__ import annotations
 
