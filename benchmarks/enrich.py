@@ -53,9 +53,8 @@ def made_up(count: int = 20_000) -> list[Event]:
 PARTS: dict[str, Callable[[Event], object]] = {
     "user_agent": lambda e: enrich.user_agent(e[3]),
     "referrer": lambda e: enrich.referrer(e[2], "shop.example"),
-    "plain_url": lambda e: enrich.plain_url(e[2]),
     "page": lambda e: enrich.page(e[1], None, None),
-    "campaign": lambda e: enrich.campaign(None, enrich.raw_query(e[1], None)),
+    "campaign": lambda e: enrich.campaign(None, enrich.page(e[1], None, None).raw_query),
     "address": lambda e: enrich.address(e[0]),
 }
 

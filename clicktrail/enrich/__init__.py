@@ -8,7 +8,7 @@ under which licence, stands in ``docs/decisions/030-enrichment.md``.
 from clicktrail.enrich.addresses import Address, address
 from clicktrail.enrich.agents import UserAgent, user_agent
 from clicktrail.enrich.campaigns import Campaign, campaign
-from clicktrail.enrich.pages import Page, page, plain_url, raw_query
+from clicktrail.enrich.pages import Page, page, plain_url
 from clicktrail.enrich.referrers import Referrer, referrer
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "campaign",
     "page",
     "plain_url",
-    "raw_query",
     "referrer",
     "user_agent",
 ]

@@ -37,6 +37,8 @@ class Page(NamedTuple):
     """Begins with ``/``; ``None`` where neither an address nor a path came."""
     query: str | None
     """What may be kept of the query, without ``?``; ``None`` where nothing is left."""
+    raw_query: str
+    """The query as it came, for :func:`clicktrail.enrich.campaign`; not to be stored. Empty where there is none."""
 
 
 class _Parts(NamedTuple):
@@ -57,7 +59,7 @@ def page(url: str | None, path: str | None = None, search: str | None = None) ->
     if not found and parts.host:
         found = "/"
     query = _bare(search) or parts.query or own.query
-    return Page(parts.host, _rooted(found), _without_personal(query) if query else None)
+    return Page(parts.host, _rooted(found), _without_personal(query) if query else None, query)
 
 
 @lru_cache(maxsize=16_384)
@@ -71,11 +73,6 @@ def plain_url(url: str | None) -> str | None:
         return None if mark else parts.path or None
     host = f"[{parts.host}]" if ":" in parts.host else parts.host
     return f"{scheme.lower()}://{host}{parts.path}" if mark else f"//{host}{parts.path}"
-
-
-def raw_query(url: str | None, search: str | None = None) -> str:
-    """The query as it came, for :func:`clicktrail.enrich.campaign`; not to be stored."""
-    return _bare(search) or _split(url).query
 
 
 @lru_cache(maxsize=16_384)

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from clicktrail.enrich.pages import _split
+from clicktrail.enrich.pages import _split, plain_url
 
 INTERNAL = "internal"
 DIRECT = "direct"
@@ -21,13 +21,15 @@ _LONGEST_ENDING = 3  # letters a label of "co.uk" has at most, behind "google."
 class Referrer(NamedTuple):
     """Where a visitor came from."""
 
+    url: str | None
+    """Its address without credentials, query and fragment."""
     medium: str
     """``search``, ``social``, ``mail``, ``ai_assistant``, ``internal``, ``direct`` or ``other``."""
     source: str | None
     """Name of the service, else the referring host; ``None`` where direct."""
 
 
-_DIRECT = Referrer(DIRECT, None)
+_DIRECT = Referrer(None, DIRECT, None)
 
 
 @lru_cache(maxsize=65_536)
@@ -37,13 +39,15 @@ def referrer(address: str | None, page_host: str | None) -> Referrer:
         return _DIRECT
     host = _split(address).host
     if host is None:
-        return Referrer(OTHER, None)
+        return Referrer(plain_url(address), OTHER, None)
     if page_host and host.removeprefix("www.") == page_host.lower().removeprefix("www."):
-        return Referrer(INTERNAL, host)
-    return _known(host) or Referrer(OTHER, host)
+        return Referrer(plain_url(address), INTERNAL, host)
+    medium, source = _known(host) or (OTHER, host)
+    return Referrer(plain_url(address), medium, source)
 
 
-def _known(host: str) -> Referrer | None:
+def _known(host: str) -> tuple[str, str] | None:
+    """Medium and name of a listed service."""
     places = _places()
     labels = host.split(".")
     for start in range(len(labels)):
@@ -59,11 +63,11 @@ def _known(host: str) -> Referrer | None:
 
 
 @cache
-def _places() -> dict[str, Referrer]:
+def _places() -> dict[str, tuple[str, str]]:
     """Host or ``name.*`` → place."""
     text = resources.files("clicktrail.enrich").joinpath("referrers.toml").read_text(encoding="utf-8")
     return {
-        host: Referrer(medium, source)
+        host: (medium, source)
         for medium, services in tomllib.loads(text).items()
         for source, hosts in services.items()
         for host in hosts

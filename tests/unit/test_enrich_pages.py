@@ -4,30 +4,32 @@ import sys
 
 import pytest
 
-from clicktrail.enrich import Address, Campaign, Page, address, addresses, campaign, page, plain_url, raw_query
+from clicktrail.enrich import Address, Campaign, Page, address, addresses, campaign, page, plain_url
 
 
 def test_an_address_is_split_without_credentials_port_and_fragment() -> None:
-    assert page("https://u:p@Shop.EXAMPLE:8443/a/b?q=red+shoes#top") == Page("shop.example", "/a/b", "q=red+shoes")
+    assert page("https://u:p@Shop.EXAMPLE:8443/a/b?q=red+shoes#top") == Page(
+        "shop.example", "/a/b", "q=red+shoes", "q=red+shoes"
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (("https://shop.example", None, None), Page("shop.example", "/", None)),
-        (("https://shop.example/a?x=1", "/b", "?y=2"), Page("shop.example", "/b", "y=2")),
-        ((None, "cart", "?step=2"), Page(None, "/cart", "step=2")),
-        (("/cart?step=2", None, None), Page(None, "/cart", "step=2")),
-        (("https://shop.example/login?next=http://a.example/x", None, None), Page("shop.example", "/login", "next=http://a.example/x")),
-        (("http://[::1]:80/x", None, None), Page("::1", "/x", None)),
-        (("http://[", None, None), Page(None, None, None)),
-        ((None, None, None), Page(None, None, None)),
+        (("https://shop.example", None, None), ("shop.example", "/", None)),
+        (("https://shop.example/a?x=1", "/b", "?y=2"), ("shop.example", "/b", "y=2")),
+        ((None, "cart", "?step=2"), (None, "/cart", "step=2")),
+        (("/cart?step=2", None, None), (None, "/cart", "step=2")),
+        (("https://shop.example/login?next=http://a.example/x", None, None), ("shop.example", "/login", "next=http://a.example/x")),
+        (("http://[::1]:80/x", None, None), ("::1", "/x", None)),
+        (("http://[", None, None), (None, None, None)),
+        ((None, None, None), (None, None, None)),
     ],
 )  # fmt: skip
 def test_the_senders_path_and_search_go_before_those_of_the_address(
-    given: tuple[str | None, str | None, str | None], expected: Page
+    given: tuple[str | None, str | None, str | None], expected: tuple[str | None, ...]
 ) -> None:
-    assert page(*given) == expected
+    assert page(*given)[:3] == expected
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,9 @@ def test_a_stored_referrer_has_no_query_and_no_credentials() -> None:
 
 
 def test_a_campaign_comes_from_the_context_and_else_from_the_query() -> None:
-    query = raw_query("https://a.example/?utm_source=news&utm_campaign=spring%20sale&UTM_MEDIUM=email&fbclid=1&gclid=2")
+    query = page(
+        "https://a.example/?utm_source=news&utm_campaign=spring%20sale&UTM_MEDIUM=email&fbclid=1&gclid=2"
+    ).raw_query
     assert campaign(None, query) == Campaign("news", "email", "spring sale", None, None, "gclid")
     assert campaign({"source": "google", "name": "", "term": 7, "content": ["x"]}, "?" + query) == Campaign(
         "google", "email", "spring sale", "7", None, "gclid"

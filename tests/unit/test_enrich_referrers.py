@@ -5,31 +5,37 @@ from importlib import resources
 
 import pytest
 
-from clicktrail.enrich import Referrer, referrer
+from clicktrail.enrich import referrer
 
 
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
-        ("https://www.google.co.uk/search?q=x", Referrer("search", "Google")),
-        ("http://r.duckduckgo.com/l/", Referrer("search", "DuckDuckGo")),
-        ("https://t.co/abc", Referrer("social", "X")),
-        ("https://mail.google.com/mail/u/0", Referrer("mail", "Gmail")),
-        ("android-app://com.google.android.gm", Referrer("mail", "Gmail")),
-        ("https://gemini.google.com/app", Referrer("ai_assistant", "Gemini")),
-        ("https://chatgpt.com/", Referrer("ai_assistant", "ChatGPT")),
-        ("https://docs.google.com/document/d/1", Referrer("other", "Google Docs")),
-        ("https://www.shop.example/cart", Referrer("internal", "www.shop.example")),
-        ("https://blog.example/post", Referrer("other", "blog.example")),
-        ("https://notgoogle.com/", Referrer("other", "notgoogle.com")),
-        ("https://google.evil.example/", Referrer("other", "google.evil.example")),
-        ("", Referrer("direct", None)),
-        (None, Referrer("direct", None)),
-        ("not an address", Referrer("other", None)),
+        ("https://www.google.co.uk/search?q=x", ("search", "Google")),
+        ("http://r.duckduckgo.com/l/", ("search", "DuckDuckGo")),
+        ("https://t.co/abc", ("social", "X")),
+        ("https://mail.google.com/mail/u/0", ("mail", "Gmail")),
+        ("android-app://com.google.android.gm", ("mail", "Gmail")),
+        ("https://gemini.google.com/app", ("ai_assistant", "Gemini")),
+        ("https://chatgpt.com/", ("ai_assistant", "ChatGPT")),
+        ("https://docs.google.com/document/d/1", ("other", "Google Docs")),
+        ("https://www.shop.example/cart", ("internal", "www.shop.example")),
+        ("https://blog.example/post", ("other", "blog.example")),
+        ("https://notgoogle.com/", ("other", "notgoogle.com")),
+        ("https://google.evil.example/", ("other", "google.evil.example")),
+        ("", ("direct", None)),
+        (None, ("direct", None)),
+        ("not an address", ("other", None)),
     ],
 )
-def test_a_referrer_is_named(address: str | None, expected: Referrer) -> None:
-    assert referrer(address, "shop.example") == expected
+def test_a_referrer_is_named(address: str | None, expected: tuple[str, str | None]) -> None:
+    found = referrer(address, "shop.example")
+    assert (found.medium, found.source) == expected
+
+
+def test_its_address_is_kept_without_query() -> None:
+    assert referrer("https://Mail.Google.com/u/0?q=ann#x", None).url == "https://mail.google.com/u/0"
+    assert referrer("", None).url is None
 
 
 def test_a_known_host_is_internal_on_its_own_pages() -> None:

@@ -35,9 +35,9 @@ def test_no_text_makes_an_enrichment_fail() -> None:
         answers = [
             *enrich.user_agent(text),
             *enrich.referrer(text, other),
-            *enrich.page(text, other, text),
+            *enrich.page(text, other, text)[:3],
             *enrich.campaign({"source": text, "name": other}, text),
-            *enrich.campaign(None, enrich.raw_query(text, other)),
+            *enrich.campaign(None, enrich.page(text, None, other).raw_query),
             *enrich.address(text),
             enrich.plain_url(text),
         ]
