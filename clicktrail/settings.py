@@ -74,6 +74,24 @@ class Settings:
     """Group under which the job shows its progress to people; never read for a restart."""
     lease_seconds: int = 30
 
+    cat_topic: str = "cat_photo_events"
+    cat_consumer_group: str = "cat_photo_consumer"
+    cat_cron: str = "*/5 * * * *"
+    """When ``cat_photo_dag`` runs, once it is unpaused."""
+
+    health_max_lag: int = 1_000_000
+    """Offsets that may wait for the job, or for a consumer group, before ``pipeline_health`` alerts."""
+    health_max_stale_seconds: int = 90_000
+    """Age of the oldest event that is not in Cassandra yet. The default fits a daily run; for the always-on job: 300."""
+    health_max_dead_letter_percent: int = 5
+    """Of the events that the job read within a day; judged from 100 events on."""
+    health_max_late_minutes: int = 60
+    """How long after its time a scheduled run may start, and how long a run may wait in the queue."""
+    health_email_to: str = ""
+    """``name@host,name@host``: who gets alerts by the Airflow connection ``smtp_default``; empty means nobody."""
+    health_webhook_url: str = _secret()
+    """Address that alerts are posted to as JSON, with a ``text`` that chat services show; empty means none."""
+
     def __post_init__(self) -> None:
         """Validate; raises SettingsError."""
         for name in ("zookeeper_port", "kafka_port", "cassandra_port", "airflow_port"):
@@ -96,6 +114,17 @@ class Settings:
             f"a number from 1 to {_BATCHES_OF}",
             self.max_offsets_per_batch,
         )
+        for name in ("health_max_lag", "health_max_stale_seconds", "health_max_late_minutes"):
+            _require(getattr(self, name) >= 0, name, "a number from 0", getattr(self, name))
+        _require(
+            0 <= self.health_max_dead_letter_percent <= 100,
+            "health_max_dead_letter_percent",
+            "a number from 0 to 100",
+            self.health_max_dead_letter_percent,
+        )
+        _require(_TOPIC.fullmatch(self.cat_topic), "cat_topic", "letters, digits, '.', '_', '-'", self.cat_topic)
+        _require(len(self.cat_cron.split()) == 5, "cat_cron", "a cron expression of five fields", self.cat_cron)
+        _require(self.cat_consumer_group, "cat_consumer_group", "a name", self.cat_consumer_group)
         _require(self.lease_seconds >= 3, "lease_seconds", "a number from 3", self.lease_seconds)
         _require(self.max_record_bytes >= 1024, "max_record_bytes", "a number from 1024", self.max_record_bytes)
 
@@ -132,6 +161,11 @@ class Settings:
     def cassandra_contact_points(self) -> list[str]:
         """The hosts of ``cassandra_hosts``."""
         return [host.strip() for host in self.cassandra_hosts.split(",") if host.strip()]
+
+    @property
+    def cat_folder(self) -> Path:
+        """Where the cat photo events and their analytics are."""
+        return self.home / "cats"
 
     def with_changes(self, **changes: Any) -> Settings:
         """A copy with other values, validated again."""
