@@ -82,7 +82,7 @@ class Settings:
     health_max_lag: int = 1_000_000
     """Offsets that may wait for the job, or for a consumer group, before ``pipeline_health`` alerts."""
     health_max_stale_seconds: int = 90_000
-    """Age of the oldest event that is not in Cassandra yet. The default fits a daily run; for the always-on job: 300."""
+    """Age of the oldest event that is not in Cassandra yet. The default fits a daily run; always-on: 300."""
     health_max_dead_letter_percent: int = 5
     """Of the events that the job read within a day; judged from 100 events on."""
     health_max_late_minutes: int = 60
