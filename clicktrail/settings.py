@@ -40,6 +40,12 @@ class Settings:
     kafka_port: int = 9092
     cassandra_port: int = 9042
     airflow_port: int = 8080
+    airflow_url: str = ""
+    """Address of an Airflow elsewhere, for ``clicktrail run``; empty means the embedded one."""
+    airflow_username: str = ""
+    airflow_password: str = _secret()
+    airflow_schedules: int = 1
+    """0: the embedded Airflow runs a DAG only when it is told to."""
 
     kafka_bootstrap_servers: str = ""
     """``host:port,host:port``; empty means the embedded broker."""
@@ -94,7 +100,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Validate; raises SettingsError."""
-        for name in ("zookeeper_port", "kafka_port", "cassandra_port", "airflow_port"):
+        for name in ("zookeeper_port", "kafka_port", "cassandra_port", "airflow_port", "mail_port", "sales_api_port"):
             _require(0 < getattr(self, name) < 65_536, name, "a port from 1 to 65535", getattr(self, name))
         for name in ("topic_partitions", "topic_replication", "cassandra_replication"):
             _require(getattr(self, name) >= 1, name, "a number from 1", getattr(self, name))
