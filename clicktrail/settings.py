@@ -40,6 +40,10 @@ class Settings:
     kafka_port: int = 9092
     cassandra_port: int = 9042
     airflow_port: int = 8080
+    mail_port: int = 2525
+    """The embedded mail server, which writes mails to a folder."""
+    sales_api_port: int = 8091
+    """The embedded sample shop's HTTP API."""
     airflow_url: str = ""
     """Address of an Airflow elsewhere, for ``clicktrail run``; empty means the embedded one."""
     airflow_username: str = ""
@@ -97,6 +101,17 @@ class Settings:
     """``name@host,name@host``: who gets alerts by the Airflow connection ``smtp_default``; empty means nobody."""
     health_webhook_url: str = _secret()
     """Address that alerts are posted to as JSON, with a ``text`` that chat services show; empty means none."""
+
+    sales_dir: str = ""
+    """Folder of the daily sales: dropped CSV files, what tasks hand on, DuckDB; empty takes ``sales`` in ``home``."""
+    sales_sources: str = "database,api,files"
+    """Which sources are read; ``clickstream`` adds the orders in Cassandra."""
+    sales_warehouse: str = "duckdb"
+    """``duckdb``, or ``bigquery:project.dataset``."""
+    sales_rates_file: str = ""
+    """CSV of exchange rates; empty takes the fixed table ``clicktrail/sales/rates.csv``."""
+    sales_mail_to: str = "sales@example.com"
+    """Who gets the daily report: ``address,address``."""
 
     def __post_init__(self) -> None:
         """Validate; raises SettingsError."""
