@@ -1,4 +1,4 @@
-"""The Java archives of the servers and of Spark's connectors: locked with SHA-256 sums, fetched once, shared by all stacks.
+"""The Java archives of the servers and of Spark's connectors: locked with sums, fetched once for all stacks.
 
 ``python -m clicktrail.jars lock`` resolves the sets anew (PyPI's ``jgo``) and writes ``jars.lock``;
 ``python -m clicktrail.jars install`` fetches what is missing by the lock alone.

@@ -88,7 +88,7 @@ def differences(settings: Settings) -> list[str]:
             )
         if name != settings.source_topic and int(found[name][LARGEST]) < int(config[LARGEST]):
             said.append(
-                f"Topic {name} has {LARGEST}={found[name][LARGEST]}; it needs {config[LARGEST]}, twice the source's limit. "
+                f"Topic {name} has {LARGEST}={found[name][LARGEST]}; it needs {config[LARGEST]}, twice the source's. "
                 f"{_cure(settings, name, f'{LARGEST}={config[LARGEST]}')}"
             )
     return said
@@ -99,7 +99,8 @@ def topic_configs(settings: Settings, names: list[str]) -> dict[str, dict[str, s
     if not names:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    answers = admin(settings).describe_configs(resources, request_timeout=_TIMEOUT)
+    client = admin(settings)  # held until the answers are there: they die with it
+    answers = client.describe_configs(resources, request_timeout=_TIMEOUT)
     try:
         return {
             resource.name: {entry.name: entry.value for entry in future.result(_TIMEOUT).values()}
@@ -113,12 +114,14 @@ def delete_topics(settings: Settings) -> None:
     """Delete the three topics where they exist."""
     names = [name for name in wanted_configs(settings) if name in list_topics(settings)]
     if names:
-        _await(admin(settings).delete_topics(names, operation_timeout=_TIMEOUT), KafkaError.UNKNOWN_TOPIC_OR_PART)
+        client = admin(settings)
+        _await(client.delete_topics(names, operation_timeout=_TIMEOUT), KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 def _create(settings: Settings, missing: list[NewTopic]) -> None:
+    client = admin(settings)
     try:
-        _await(admin(settings).create_topics(missing, operation_timeout=_TIMEOUT), KafkaError.TOPIC_ALREADY_EXISTS)
+        _await(client.create_topics(missing, operation_timeout=_TIMEOUT), KafkaError.TOPIC_ALREADY_EXISTS)
     except KafkaException as error:
         names = ", ".join(topic.topic for topic in missing)
         raise ClicktrailError(
