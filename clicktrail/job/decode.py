@@ -90,7 +90,10 @@ def _flatten(raw: dict[str, Any], received_at: int) -> dict[str, Any]:
     _check_case(raw, _TOP, "")
     kind = _text(raw, "type", "")
     if kind not in SEGMENT_TYPES:
-        raise Rejected(Reason.UNKNOWN_TYPE, f"type {kind[:60]!r} is none of {', '.join(sorted(SEGMENT_TYPES))}" if kind else "type is missing")
+        raise Rejected(
+            Reason.UNKNOWN_TYPE,
+            f"type {kind[:60]!r} is none of {', '.join(sorted(SEGMENT_TYPES))}" if kind else "type is missing",
+        )
     event_id = _key(raw, "messageId", Reason.MISSING_MESSAGE_ID)
     visitor = _visitor(raw)
     if raw.get("timestamp") is None:
@@ -181,7 +184,9 @@ def _add_context(fields: dict[str, Any], context: dict[str, Any]) -> None:
     page = _object(context, "page", "context.")
     _check_case(page, _PAGE, "context.page.")
     where = enrich.page(
-        _text(page, "url", "context.page."), _text(page, "path", "context.page."), _text(page, "search", "context.page.")
+        _text(page, "url", "context.page."),
+        _text(page, "path", "context.page."),
+        _text(page, "search", "context.page."),
     )
     if where.path is not None:
         fields["site"] = where.host or UNKNOWN_SITE

@@ -38,7 +38,9 @@ class LeaseLostError(ClicktrailError):
 class Lease:
     """The right to write for one query. Take it with :meth:`acquire`; ``check`` before each write; ``release`` at the end."""
 
-    def __init__(self, session: Session, query: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, session: Session, query: str, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Nothing is taken yet; ``seconds`` is the lease time."""
         self._session = session
         self._query = query
@@ -69,7 +71,9 @@ class Lease:
         overdue = self._clock() - self._renewed > self._seconds * _LOST_AFTER
         if self._lost.is_set() or overdue:
             self._lost.set()
-            raise LeaseLostError(f"lost the lease of {self._query} (epoch {self.epoch}): another driver may be writing; stopping")
+            raise LeaseLostError(
+                f"lost the lease of {self._query} (epoch {self.epoch}): another driver may be writing; stopping"
+            )
 
     def next_write_time(self) -> int:
         """A write time for derived rows, in microseconds: later than any before, whoever gave it and whatever the clocks say.

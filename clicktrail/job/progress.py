@@ -17,6 +17,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from clicktrail.brokers import confluent_config
 from clicktrail.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -79,17 +80,7 @@ class ProgressCommitter:
 
     def _client(self) -> AdminClient:
         if self._admin is None:
-            self._admin = AdminClient(_client_config(self._settings), logger=logger)
+            self._admin = AdminClient(
+                {**confluent_config(self._settings), "client.id": "clicktrail-progress"}, logger=logger
+            )
         return self._admin
-
-
-def _client_config(settings: Settings) -> dict[str, str | int | float | bool]:
-    wanted = {
-        "bootstrap.servers": settings.bootstrap_servers,
-        "client.id": "clicktrail-progress",
-        "security.protocol": settings.kafka_security_protocol,
-        "sasl.mechanisms": settings.kafka_sasl_mechanism,
-        "sasl.username": settings.kafka_username,
-        "sasl.password": settings.kafka_password,
-    }
-    return {name: value for name, value in wanted.items() if value}

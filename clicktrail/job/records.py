@@ -86,7 +86,13 @@ def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch
     decoded = []
     written = []
     rows = zip(
-        columns["value"], columns["key"], moments, columns["topic"], columns["partition"], columns["offset"], strict=True
+        columns["value"],
+        columns["key"],
+        moments,
+        columns["topic"],
+        columns["partition"],
+        columns["offset"],
+        strict=True,
     )
     for value, key, micros, topic, partition, offset in rows:
         received_at = micros // 1_000

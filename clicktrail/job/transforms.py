@@ -21,6 +21,8 @@ SHARDS = 16
 PAGE = ("site", "page_path")
 PAGE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "is_bot")
 """A page call as ``page_views`` keeps it."""
+GONE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "gone_time")
+"""A page call to take away; ``gone_time``: the write time (microseconds) that it was stored with, or might have been."""
 
 
 def with_copy(decoded: DataFrame, partitions: int) -> DataFrame:
@@ -153,3 +155,32 @@ def with_mark(rows: DataFrame, marks: DataFrame, key: list[str]) -> DataFrame:
 def with_stored(kept: DataFrame, stored: DataFrame) -> DataFrame:
     """Events beside what the store holds of them: ``stored_time`` and the stored page; all null for a new event."""
     return kept.join(stored, list(IDENTITY), "left")
+
+
+def moved_page_calls(compared: DataFrame) -> DataFrame:
+    """The stored page calls that newer contents of the same events have moved to another page, or to none: GONE_CALL."""
+    was_call = (F.col("stored_event_type") == "page") & F.col("stored_page_path").isNotNull()
+    stays = (
+        is_page_call()
+        & F.col("site").eqNullSafe(F.col("stored_site"))
+        & F.col("page_path").eqNullSafe(F.col("stored_page_path"))
+    )
+    return compared.where(was_call & ~stays).select(
+        F.col("stored_site").alias("site"),
+        F.col("stored_page_path").alias("page_path"),
+        F.date_trunc("minute", "event_time").alias("minute"),
+        "user_id",
+        "event_time",
+        "event_id",
+        F.col("stored_time").alias("gone_time"),
+    )
+
+
+def replaced_page_calls(copies: DataFrame) -> DataFrame:
+    """The page calls that a later copy in the same batch has moved to another page, or to none: GONE_CALL.
+
+    A batch that crashed after a checkpoint was lost may have written them.
+    """
+    call = list(GONE_CALL[:-1])
+    lost = page_calls(copies.where(F.col("copy") > 1)).groupBy(*call).agg(F.max("write_time").alias("gone_time"))
+    return lost.join(page_calls(events(copies)).select(*call), call, "left_anti").select(*GONE_CALL)
