@@ -1,0 +1,59 @@
+"""The real servers, started once for the whole session on free ports, stopped at its end."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clicktrail import jars, store, topics
+from clicktrail.servers import Stack, data_services
+from clicktrail.settings import Settings
+from tests.integration.support import stack_settings
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Settings]:
+    """ZooKeeper, Kafka and Cassandra with the default topics and keyspace; gives their settings."""
+    jars.install()
+    home = Path(tempfile.mkdtemp(prefix="clicktrail-test-"))
+    settings = stack_settings(home)
+    servers = Stack(settings, data_services(settings))
+    try:
+        servers.up()
+        yield settings
+    finally:
+        servers.down()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(stack: Settings) -> Iterator[Settings]:
+    """The same servers with Airflow beside them; its DAGs work on the default topics and keyspace."""
+    servers = Stack(stack)
+    try:
+        servers.up()
+        yield stack
+    finally:
+        servers.down()
+
+
+@pytest.fixture(scope="module")
+def pipeline(stack: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Topics, keyspace, consumer group and checkpoint of the test module alone, on the shared servers."""
+    suffix = re.sub(r"[^a-z0-9]+", "_", request.module.__name__.rpartition(".")[2].removeprefix("test_").lower())[:30]
+    settings = stack.with_changes(
+        source_topic=f"user_clickstream_{suffix}",
+        transformed_topic=f"transformed_clickstream_{suffix}",
+        dead_letter_topic=f"clickstream_dead_letter_{suffix}",
+        cassandra_keyspace=f"clickstream_{suffix}",
+        consumer_group=f"clickstream_job_{suffix}",
+        checkpoint_dir=str(stack.home / "checkpoints" / suffix),
+    )
+    topics.ensure_topics(settings)
+    store.apply_schema(settings)
+    return settings
