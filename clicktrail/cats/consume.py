@@ -187,7 +187,7 @@ class _Loop:
                 in_file = self._store.tally.next_offsets.get(str(assigned.partition), 0)
                 if in_file > high:
                     raise ClicktrailError(
-                        f"{self._store.folder} has events of partition {assigned.partition} up to offset {in_file - 1}, "
+                        f"{self._store.folder} has events of partition {assigned.partition} up to {in_file - 1}, "
                         f"but {self._topic} ends at {high}: the topic was made anew. "
                         "Move the folder away and start again."
                     )

@@ -164,6 +164,20 @@ def load_analytics(folder: Path) -> dict[str, Any] | None:
     return loaded if isinstance(loaded, dict) else None
 
 
+def load_totals(folder: Path) -> dict[str, int]:
+    """What the analytics of ``folder`` add up to.
+
+    Raises:
+        ClicktrailError: there are none.
+    """
+    found = load_analytics(folder)
+    if found is None:
+        raise ClicktrailError(f"{folder / ANALYTICS} is missing: no consumer has written into {folder} yet")
+    photos = found["photos"].values()
+    totals = {name: sum(photo[name] for photo in photos) for name in ("views", "likes")}
+    return {"events": found["events"], "photos": len(found["photos"]), "breeds": len(found["breeds"]), **totals}
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Replace ``path`` by ``text``: a reader sees the old or the new content, also after a power cut."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
