@@ -63,12 +63,13 @@ def command(settings: Settings, args: Sequence[str] = (), application: Path = JO
 def environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for :func:`command`: these settings, a Java that fits, and the Python that runs this."""
     given = dict(os.environ if base is None else base)
+    local = settings.spark_master.startswith("local")  # elsewhere the executors must reach the driver
     return {
         **given,
         **java_env(given),
         **settings.to_env(),
         "SPARK_HOME": str(spark_home()),
-        "SPARK_LOCAL_IP": "127.0.0.1",
+        **({"SPARK_LOCAL_IP": "127.0.0.1"} if local else {}),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
