@@ -1,0 +1,1 @@
+"""Daily sales: three sources, one clean day, a warehouse, a report."""
