@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOG_APPEND_TIME = 1  # Kafka's TimestampType
 _STORED = ("received_at", "source_offset", "event_type", "site", "page_path")
 
 
 class Derivation(Protocol):
     """Keeps tables that are made from the event store; see ``clicktrail.job.derive``."""
 
-    def note(self, kept: DataFrame, moved: DataFrame | None, write_time: int) -> None:
-        """Note what a batch is about to touch, before its events are written. ``moved``: page calls that are taken away."""
+    def note(self, kept: DataFrame, gone: list[Any], write_time: int) -> None:
+        """Note what a batch is about to touch, before its events are written. ``gone``: page calls that it takes away."""
 
 
 @dataclass
@@ -59,25 +58,25 @@ class BatchWriter:
         with self.lock:
             started = time.monotonic()
             self.lease.check()
-            self._check_timestamps(records)
             copies = transforms.with_copy(
                 with_decoded(records, self.settings.max_record_bytes),
                 records.sparkSession.sparkContext.defaultParallelism,
             ).persist()
             try:
                 tallies = transforms.tally(copies).collect()
+                self._check_times(tallies)
                 again = self._write(copies, tallies)
                 self._enter(tallies, again, batch_id, time.monotonic() - started)
             finally:
                 copies.unpersist()
 
-    def _check_timestamps(self, records: DataFrame) -> None:
+    def _check_times(self, tallies: list[Any]) -> None:
         """The broker's clock decides which of two contents is the later one, so the clients' must not stand in its place."""
-        if records.where(F.col("timestampType") != _LOG_APPEND_TIME).limit(1).count():
+        if any(row.foreign_times for row in tallies):
             raise ClicktrailError(
-                f"topic {self.settings.source_topic} has records with the producer's time. Set it to the broker's: kafka-configs "
-                f"--alter --entity-type topics --entity-name {self.settings.source_topic} --add-config "
-                "message.timestamp.type=LogAppendTime, and start from records that came in after that"
+                f"topic {self.settings.source_topic} has records with the producer's time. Set the broker's with kafka-configs "
+                f"--alter --entity-type topics --entity-name {self.settings.source_topic} "
+                "--add-config message.timestamp.type=LogAppendTime, and start from records that came in after that"
             )
 
     def _write(self, copies: DataFrame, tallies: list[Any]) -> dict[int, int]:
@@ -89,27 +88,26 @@ class BatchWriter:
         kept = transforms.events(copies)
         if any(row.reason is None for row in tallies):
             repeated = any(row.repeats for row in tallies)
-            again = self._write_events(kept, transforms.replaced_page_calls(copies) if repeated else None)
+            again = self._write_events(kept, transforms.replaced_page_calls(copies).collect() if repeated else [])
         self.lease.check()
         self._to_kafka(transforms.transformed_records(kept), self.settings.transformed_topic)
         if rejected:
             self._to_kafka(transforms.dead_letter_records(copies), self.settings.dead_letter_topic)
         return again
 
-    def _write_events(self, kept: DataFrame, replaced: DataFrame | None) -> dict[int, int]:
+    def _write_events(self, kept: DataFrame, replaced: list[Any]) -> dict[int, int]:
         days = transforms.visitor_days(kept).persist()
         stored = self._stored(kept, days)
-        compared = None if stored is None else transforms.with_stored(kept, stored).persist()
         try:
-            if compared is None:
+            if stored is None:
                 self._bring(kept, replaced, days)
                 self.tables.append("events_by_user_day", transforms.event_rows(kept))
                 return {}
-            return self._write_compared(compared, replaced, days)
+            return self._write_compared(transforms.with_stored(kept, stored), replaced, days)
         finally:
-            for cached in (days, stored, compared):
-                if cached is not None:
-                    cached.unpersist()
+            days.unpersist()
+            if stored is not None:
+                stored.unpersist()
 
     def _stored(self, kept: DataFrame, days: DataFrame) -> DataFrame | None:
         """What the store already holds of these events: IDENTITY, ``stored_time`` and the stored page; None where nothing.
@@ -135,24 +133,23 @@ class BatchWriter:
         finally:
             known.unpersist()
 
-    def _write_compared(self, compared: DataFrame, replaced: DataFrame | None, days: DataFrame) -> dict[int, int]:
+    def _write_compared(self, compared: DataFrame, replaced: list[Any], days: DataFrame) -> dict[int, int]:
         """Write a batch of which some events are stored already: those erase what they leave out, stale ones change nothing."""
         current = compared.where(F.col("stored_time").isNull() | (F.col("stored_time") <= F.col("write_time")))
-        moved = transforms.moved_page_calls(current)
-        self._bring(current, moved if replaced is None else moved.unionByName(replaced), days)
+        self._bring(current, [*replaced, *transforms.moved_page_calls(current).collect()], days)
         new, known = F.col("stored_time").isNull(), F.col("stored_time").isNotNull()
         self.tables.append("events_by_user_day", transforms.event_rows(current.where(new)))
         self.tables.append("events_by_user_day", transforms.event_rows(current.where(known)), erase=True)
         counted = compared.where(known).groupBy("source_partition").count().collect()
         return {row.source_partition: row["count"] for row in counted}
 
-    def _bring(self, current: DataFrame, moved: DataFrame | None, days: DataFrame) -> None:
+    def _bring(self, current: DataFrame, gone: list[Any], days: DataFrame) -> None:
         """What has to be written before the events: a crash in between finds it all again by the marks and the stored events."""
         marks = days.select("user_id", "day", "newest", (F.unix_millis("newest") * 1000).alias("write_time"))
         self.tables.append("visitor_days", marks)
         for derivation in self.derivations:
-            derivation.note(current, moved, self.lease.next_write_time())
-        PageMetrics(self.tables, self.session, self.lease).update(transforms.page_calls(current), moved)
+            derivation.note(current, gone, self.lease.next_write_time())
+        PageMetrics(self.tables, self.session, self.lease).update(transforms.page_calls(current), gone)
         self.lease.check()
 
     def _to_kafka(self, records: DataFrame, topic: str) -> None:

@@ -26,11 +26,30 @@ _ENVELOPE_BYTES = 1_024
 _INT32 = 2**31
 
 _TOP = frozenset(
-    "type event name messageId anonymousId userId previousId groupId timestamp sentAt receivedAt originalTimestamp "
-    "context properties traits integrations version channel category".split()
+    [
+        "type",
+        "event",
+        "name",
+        "messageId",
+        "anonymousId",
+        "userId",
+        "previousId",
+        "groupId",
+        "timestamp",
+        "sentAt",
+        "receivedAt",
+        "originalTimestamp",
+        "context",
+        "properties",
+        "traits",
+        "integrations",
+        "version",
+        "channel",
+        "category",
+    ]
 )
-_CONTEXT = frozenset("page userAgent ip locale campaign library".split())
-_PAGE = frozenset("url path referrer search title".split())
+_CONTEXT = frozenset(["page", "userAgent", "ip", "locale", "campaign", "library"])
+_PAGE = frozenset(["url", "path", "referrer", "search", "title"])
 
 
 class Decoded(NamedTuple):

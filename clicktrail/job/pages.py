@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyspark.sql.functions as F
 from cassandra.cluster import Session
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _MINUTE = [*transforms.PAGE, "minute"]
+_COUNTED = [*_MINUTE, "user_id", "is_bot"]
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,24 @@ class PageMetrics:
     session: Session
     lease: Lease
 
-    def update(self, calls: DataFrame, moved: DataFrame | None) -> None:
-        """Count ``calls`` (``transforms.page_calls``); ``moved`` are calls to take away: GONE_CALL."""
-        calls = calls.persist()
-        marked = None
+    def update(self, calls: DataFrame, gone: list[Any]) -> None:
+        """Count ``calls`` (``transforms.page_calls``); ``gone`` are rows of calls to take away (``transforms.GONE_CALL``)."""
+        marked = self._with_mark(calls).persist()
         try:
-            marked = self._with_mark(calls).persist()
-            self._mark(calls)
-            views = calls.select(*transforms.PAGE_CALL, "write_time")
-            self.tables.append("page_views", views)
-            gone = self._take_away(moved)
+            self._mark(marked)
+            self.tables.append("page_views", marked.select(*transforms.PAGE_CALL, "write_time"))
+            self._take_away(gone)
             fresh = marked.where(F.col("mark").isNull() | (F.col("minute") > F.col("mark")))
-            self._write(transforms.metrics(fresh))
-            known = marked.where(F.col("minute") <= F.col("mark")).select(*_MINUTE)
-            self._recount((known if gone is None else known.unionByName(gone)).distinct())
+            known = self._known_minutes(marked, gone)
+            counts = transforms.metrics(fresh.select(*_COUNTED).unionByName(self._stored_calls(known))).persist()
+            try:
+                self._write(counts)
+                if gone:
+                    self._delete(known.join(counts, _MINUTE, "left_anti"))
+            finally:
+                counts.unpersist()
         finally:
-            calls.unpersist()
-            if marked is not None:
-                marked.unpersist()
+            marked.unpersist()
 
     def _with_mark(self, calls: DataFrame) -> DataFrame:
         key = [*transforms.PAGE, "day"]
@@ -52,51 +53,43 @@ class PageMetrics:
         marks = self.tables.look_up("page_days", days, {name: name for name in key}, ["newest"])
         return transforms.with_mark(calls, marks.withColumnRenamed("stored_newest", "mark"), key)
 
-    def _mark(self, calls: DataFrame) -> None:
-        days = transforms.page_days(calls)
+    def _mark(self, marked: DataFrame) -> None:
+        """Raise the marks. Grouping ``marked`` reads all the old ones before the first new one is written."""
+        days = transforms.page_days(marked)
         self.tables.append("page_days", days.withColumn("write_time", F.unix_millis("newest") * 1000))
 
-    def _take_away(self, moved: DataFrame | None) -> DataFrame | None:
-        """Delete the calls that are now of another page, or of none; returns the minutes they leave."""
-        rows = moved.collect() if moved is not None else []
-        if not rows:
-            return None
+    def _take_away(self, gone: list[Any]) -> None:
+        """Delete the calls that are now of another page, or of none."""
+        if not gone:
+            return
         delete = self.session.prepare(
             "DELETE FROM page_views USING TIMESTAMP ? "
             "WHERE site = ? AND page_path = ? AND minute = ? AND user_id = ? AND event_time = ? AND event_id = ?"
         )
-        values = [(r.gone_time, r.site, r.page_path, r.minute, r.user_id, r.event_time, r.event_id) for r in rows]
+        values = [(r.gone_time, r.site, r.page_path, r.minute, r.user_id, r.event_time, r.event_id) for r in gone]
         execute_concurrent_with_args(self.session, delete, values, concurrency=64, raise_on_first_error=True)
-        return moved.select(*_MINUTE) if moved is not None else None
+
+    def _known_minutes(self, marked: DataFrame, gone: list[Any]) -> DataFrame:
+        """The pages' minutes that may hold calls of earlier batches, or that lose one: site, page_path, minute."""
+        known = marked.where(F.col("minute") <= F.col("mark")).select(*_MINUTE)
+        if gone:
+            left = self.tables.spark.createDataFrame([(r.site, r.page_path, r.minute) for r in gone], known.schema)
+            known = known.unionByName(left)
+        return known.distinct()
+
+    def _stored_calls(self, minutes: DataFrame) -> DataFrame:
+        found = self.tables.look_up(
+            "page_views", minutes, {name: name for name in _MINUTE}, ["user_id", "event_id", "is_bot"]
+        )
+        return found.select(*_MINUTE, F.col("stored_user_id").alias("user_id"), F.col("stored_is_bot").alias("is_bot"))
 
     def _write(self, counts: DataFrame) -> None:
         rows = counts.withColumn("day", F.to_date("minute"))
         self.tables.append("page_metrics", rows.withColumn("write_time", F.lit(self.lease.next_write_time())))
 
-    def _recount(self, minutes: DataFrame) -> None:
-        """Count these minutes anew from ``page_views``; one that nobody is left in is deleted."""
-        minutes = minutes.persist()
-        try:
-            if not minutes.count():
-                return
-            found = self.tables.look_up(
-                "page_views", minutes, {name: name for name in _MINUTE}, ["user_id", "event_id", "is_bot"]
-            )
-            counts = transforms.metrics(
-                found.select(*_MINUTE, F.col("stored_user_id").alias("user_id"), F.col("stored_is_bot").alias("is_bot"))
-            ).persist()
-            try:
-                self._write(counts)
-                self._delete(minutes.join(counts, _MINUTE, "left_anti"))
-            finally:
-                counts.unpersist()
-        finally:
-            minutes.unpersist()
-
     def _delete(self, minutes: DataFrame) -> None:
+        """Delete the counts of minutes that nobody is left in."""
         rows = minutes.withColumn("day", F.to_date("minute")).collect()
-        if not rows:
-            return
         delete = self.session.prepare(
             "DELETE FROM page_metrics USING TIMESTAMP ? WHERE site = ? AND page_path = ? AND day = ? AND minute = ?"
         )

@@ -30,6 +30,7 @@ _REQUIRED = frozenset({"source_topic", "source_partition", "source_offset", "rec
 
 RECORD_FIELDS: tuple[tuple[str, Any], ...] = (
     ("write_time", pa.int64()),  # microseconds: what the row's cells carry in Cassandra
+    ("timestamp_type", pa.int32()),  # Kafka's: 1 where the broker's clock gave received_at
     ("reason", pa.string()),
     ("detail", pa.string()),
     ("record_key", pa.binary()),
@@ -52,6 +53,7 @@ def spark_schema() -> StructType:
     fields = [T.StructField(f.name, f.dataType, f.name not in _REQUIRED) for f in events.spark_schema().fields]
     extra = [
         T.StructField("write_time", T.LongType(), False),
+        T.StructField("timestamp_type", T.IntegerType(), False),
         T.StructField("reason", T.StringType()),
         T.StructField("detail", T.StringType()),
         T.StructField("record_key", T.BinaryType()),
@@ -61,11 +63,11 @@ def spark_schema() -> StructType:
 
 
 def with_decoded(records: DataFrame, max_record_bytes: int) -> DataFrame:
-    """Records of Spark's Kafka source (``key, value, topic, partition, offset, timestamp``) as decoded records.
+    """Records of Spark's Kafka source (``key, value, topic, partition, offset, timestamp, timestampType``) as decoded records.
 
     One row in, one row out: with ``reason`` null it is an event, else a dead letter.
     """
-    wanted = records.select("key", "value", "topic", "partition", "offset", "timestamp")
+    wanted = records.select("key", "value", "topic", "partition", "offset", "timestamp", "timestampType")
     return wanted.mapInArrow(decoder(max_record_bytes), spark_schema())
 
 
@@ -103,6 +105,7 @@ def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch
     _fill_source(arrays, columns, moments)
     arrays += [
         pa.array(written, pa.int64()),
+        batch.column("timestampType").cast(pa.int32()),
         pa.array([outcome.reason for outcome in decoded], pa.string()),
         pa.array([outcome.detail for outcome in decoded], pa.string()),
         pa.array(columns["key"], pa.binary()),

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 AVAILABLE_NOW = "available-now"
 _INTERVAL = re.compile(r"\d+(ms|s|m)")
-_EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")  # noqa: S108 - these are refused, not used
+_EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 _LOOK = 1  # seconds between two looks at a running query
 
 

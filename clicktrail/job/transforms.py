@@ -16,6 +16,8 @@ from clicktrail.job.times import TOLERANCE
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+LOG_APPEND_TIME = 1
+"""Kafka's number for "the timestamp is the broker's"."""
 SHARDS = 16
 """Partitions that the dead letters of one hour are spread over."""
 PAGE = ("site", "page_path")
@@ -63,7 +65,10 @@ def dead_letters(copies: DataFrame) -> DataFrame:
 
 
 def tally(copies: DataFrame) -> DataFrame:
-    """Figures a source partition and reason: ``records, repeats, late, first_offset, last_offset``; reason null: the good ones."""
+    """Figures a source partition and reason (null: the events).
+
+    ``records, repeats, late, first_offset, last_offset`` and ``foreign_times``: how many did not get their time from the broker.
+    """
     late = (F.unix_millis("received_at") - F.unix_millis("event_time")) > TOLERANCE
     return copies.groupBy("source_partition", "reason").agg(
         F.count("*").alias("records"),
@@ -71,6 +76,7 @@ def tally(copies: DataFrame) -> DataFrame:
         F.sum(F.coalesce(late, F.lit(False)).cast("long")).alias("late"),
         F.min("source_offset").alias("first_offset"),
         F.max("source_offset").alias("last_offset"),
+        F.sum((F.col("timestamp_type") != LOG_APPEND_TIME).cast("long")).alias("foreign_times"),
     )
 
 
