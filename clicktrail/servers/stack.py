@@ -303,8 +303,15 @@ class _Start:
 def default_services(settings: Settings) -> list[Service]:
     """The services of the embedded stack."""
     from clicktrail.servers.airflow import airflow_services
+    from clicktrail.servers.mail import mail_service
+    from clicktrail.servers.sales_shop import sales_shop_service
 
-    return [*data_services(settings), *airflow_services(settings)]
+    return [
+        *data_services(settings),
+        mail_service(settings),
+        sales_shop_service(settings),
+        *airflow_services(settings),
+    ]
 
 
 def data_services(settings: Settings) -> list[Service]:
