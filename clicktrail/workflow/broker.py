@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -146,14 +146,14 @@ class Broker:
 
 
 def _record(message: Message) -> Record:
-    headers = {name: value for name, value in message.headers() or [] if isinstance(value, bytes)}
+    headers = cast(list[tuple[str, bytes]], message.headers() or [])
     return Record(
         message.partition() or 0,
         message.offset() or 0,
         message.timestamp()[1],
         message.key(),
         message.value(),
-        headers,
+        dict(headers),
     )
 
 

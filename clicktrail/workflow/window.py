@@ -101,8 +101,8 @@ def next_window(
     if lost and not accept_expired:
         raise WorkflowError(
             f"{sum(span.size for span in lost):,} offsets of {topic} fell out of the broker's retention before they "
-            f"were audited: {'; '.join(map(str, lost))}. To go on without them, run the DAG with accept_expired = true; "
-            "so that it does not happen again, raise the topic's retention or run the DAG more often"
+            f"were audited: {'; '.join(map(str, lost))}. To go on without them, run with accept_expired = true; so "
+            "that it does not happen again, raise the topic's retention or run the DAG more often"
         )
     spans = tuple(
         Span(p, max(starts[p], low), end) for p, (low, end) in sorted(marks.items()) if end > max(starts[p], low)
