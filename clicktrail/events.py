@@ -1,7 +1,8 @@
 """What a transformed event is, declared once.
 
-The Spark schema, the columns of ``events_by_user_day``, the documentation and the JSON of ``transformed_clickstream`` all come
-from :data:`FIELDS`. A raw event is JSON by the Segment spec; :mod:`clicktrail.job.decode` turns one into the other.
+The Spark schema, the columns of ``events_by_user_day``, the documentation and the JSON of ``transformed_clickstream``
+all come from :data:`FIELDS`. A raw event is JSON by the Segment spec; :mod:`clicktrail.job.decode` turns one into the
+other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Field:
 
     name: str
     kind: str
-    """``text``, ``timestamp`` (UTC, milliseconds), ``date``, ``boolean``, ``int``, ``bigint`` or ``double``, as in CQL."""
+    """``text``, ``timestamp`` (UTC, milliseconds), ``date``, ``boolean``, ``int``, ``bigint`` or ``double``."""
     meaning: str
     required: bool = False
 

@@ -1,7 +1,8 @@
 """Every setting, read once from the environment into one frozen, validated object.
 
 The names of the variables are the field names in capitals behind ``CLICKTRAIL_``: ``kafka_bootstrap_servers`` is
-``CLICKTRAIL_KAFKA_BOOTSTRAP_SERVERS``. ``.env.example`` lists each with its meaning, and a test holds it against this file.
+``CLICKTRAIL_KAFKA_BOOTSTRAP_SERVERS``. ``.env.example`` lists each with its meaning, and a test holds it against this
+file.
 """
 
 from __future__ import annotations
@@ -203,8 +204,9 @@ class Settings:
     def __repr__(self) -> str:
         """All values, secrets masked."""
         shown = (
-            f"{spec.name}={'***' if spec.metadata.get('secret') and getattr(self, spec.name) else getattr(self, spec.name)!r}"
+            f"{spec.name}={'***' if value and spec.metadata.get('secret') else repr(value)}"
             for spec in fields(self)
+            for value in [getattr(self, spec.name)]
         )
         return f"Settings({', '.join(shown)})"
 

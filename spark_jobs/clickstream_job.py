@@ -3,7 +3,8 @@
     spark-submit spark_jobs/clickstream_job.py --trigger available-now    # catch up and stop
     spark-submit spark_jobs/clickstream_job.py --trigger 1s               # always on
 
-Both run the same query on the same checkpoint; one may follow the other at any time. Settings come from ``CLICKTRAIL_*``.
+Both run the same query on the same checkpoint; one may follow the other at any time. Settings come from
+``CLICKTRAIL_*``.
 """
 
 from __future__ import annotations

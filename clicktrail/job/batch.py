@@ -1,7 +1,8 @@
 """One micro-batch: decode, compare with the store, write everything, enter it in the ledger.
 
-The order of the writes is the point. High-water marks first, so that whatever a crash leaves behind is found again; then Cassandra;
-Kafka last, so that a repeated batch repeats as little as can be; then the ledger. Each write is idempotent.
+The order of the writes is the point. High-water marks first, so that whatever a crash leaves behind is found again;
+then Cassandra; Kafka last, so that a repeated batch repeats as little as can be; then the ledger. Each write is
+idempotent.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Derivation(Protocol):
     """Keeps tables that are made from the event store; see ``clicktrail.job.derive``."""
 
     def note(self, kept: DataFrame, gone: list[Any], write_time: int) -> None:
-        """Note what a batch is about to touch, before its events are written. ``gone``: page calls that it takes away."""
+        """Note what a batch is about to touch, before its events are written; it takes the page calls ``gone`` away."""
 
 
 @dataclass
@@ -71,11 +72,11 @@ class BatchWriter:
                 copies.unpersist()
 
     def _check_times(self, tallies: list[Any]) -> None:
-        """The broker's clock decides which of two contents is the later one, so the clients' must not stand in its place."""
+        """Which of two contents is the later is for the broker's clock to say: no other may stand in its place."""
         if any(row.foreign_times for row in tallies):
             raise ClicktrailError(
-                f"topic {self.settings.source_topic} has records with the producer's time. Set the broker's with kafka-configs "
-                f"--alter --entity-type topics --entity-name {self.settings.source_topic} "
+                f"topic {self.settings.source_topic} has records with the producer's time. Set the broker's with "
+                f"kafka-configs --alter --entity-type topics --entity-name {self.settings.source_topic} "
                 "--add-config message.timestamp.type=LogAppendTime, and start from records that came in after that"
             )
 
@@ -110,7 +111,7 @@ class BatchWriter:
                 stored.unpersist()
 
     def _stored(self, kept: DataFrame, days: DataFrame) -> DataFrame | None:
-        """What the store already holds of these events: IDENTITY, ``stored_time`` and the stored page; None where nothing.
+        """What the store already holds of these: IDENTITY, ``stored_time`` and the stored page; None for nothing.
 
         Only events that are not newer than their visitor's day's mark are looked up.
         """
@@ -134,7 +135,7 @@ class BatchWriter:
             known.unpersist()
 
     def _write_compared(self, compared: DataFrame, replaced: list[Any], days: DataFrame) -> dict[int, int]:
-        """Write a batch of which some events are stored already: those erase what they leave out, stale ones change nothing."""
+        """Write a batch with events known before: those erase what they leave out, stale ones change nothing."""
         current = compared.where(F.col("stored_time").isNull() | (F.col("stored_time") <= F.col("write_time")))
         self._bring(current, [*replaced, *transforms.moved_page_calls(current).collect()], days)
         new, known = F.col("stored_time").isNull(), F.col("stored_time").isNotNull()
@@ -144,7 +145,7 @@ class BatchWriter:
         return {row.source_partition: row["count"] for row in counted}
 
     def _bring(self, current: DataFrame, gone: list[Any], days: DataFrame) -> None:
-        """What has to be written before the events: a crash in between finds it all again by the marks and the stored events."""
+        """What has to be written before the events: after a crash in between it is all found and written again."""
         marks = days.select("user_id", "day", "newest", (F.unix_millis("newest") * 1000).alias("write_time"))
         self.tables.append("visitor_days", marks)
         for derivation in self.derivations:

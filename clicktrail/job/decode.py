@@ -1,7 +1,8 @@
 """One raw record in, one transformed event or one rejection out: the rules of the pipeline in plain Python.
 
-Why Python and not Spark's ``from_json``: that one keeps the first of two objects in a message, the last of two equal keys, and
-turns a wrong type or a wrong case into nulls, each time unflagged (docs/decisions/004). The function runs in an Arrow UDF.
+Why Python and not Spark's ``from_json``: that one keeps the first of two objects in a message, the last of two equal
+keys, and turns a wrong type or a wrong case into nulls, each time unflagged (docs/decisions/004). The function runs in
+an Arrow UDF.
 """
 
 from __future__ import annotations
@@ -26,30 +27,14 @@ _ENVELOPE_BYTES = 1_024
 _INT32 = 2**31
 
 _TOP = frozenset(
-    [
-        "type",
-        "event",
-        "name",
-        "messageId",
-        "anonymousId",
-        "userId",
-        "previousId",
-        "groupId",
-        "timestamp",
-        "sentAt",
-        "receivedAt",
-        "originalTimestamp",
-        "context",
-        "properties",
-        "traits",
-        "integrations",
-        "version",
-        "channel",
-        "category",
-    ]
+    {
+        *("type", "event", "name", "category", "messageId", "anonymousId", "userId", "previousId", "groupId"),
+        *("timestamp", "sentAt", "receivedAt", "originalTimestamp", "context", "properties", "traits"),
+        *("integrations", "version", "channel"),
+    }
 )
-_CONTEXT = frozenset(["page", "userAgent", "ip", "locale", "campaign", "library"])
-_PAGE = frozenset(["url", "path", "referrer", "search", "title"])
+_CONTEXT = frozenset({"page", "userAgent", "ip", "locale", "campaign", "library"})
+_PAGE = frozenset({"url", "path", "referrer", "search", "title"})
 
 
 class Decoded(NamedTuple):

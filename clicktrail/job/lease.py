@@ -1,7 +1,7 @@
 """One writer: a lease in Cassandra, taken and renewed by lightweight transactions.
 
-No clock is compared with another: whoever wants a held lease watches its ``beat`` on its own monotonic clock, and takes it only
-after a whole lease time without a sign of life. Each holder has a higher ``epoch`` than the one before.
+No clock is compared with another: whoever wants a held lease watches its ``beat`` on its own monotonic clock, and takes
+it only after a whole lease time without a sign of life. Each holder has a higher ``epoch`` than the one before.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LeaseLostError(ClicktrailError):
 
 
 class Lease:
-    """The right to write for one query. Take it with :meth:`acquire`; ``check`` before each write; ``release`` at the end."""
+    """The right to write for one query: ``acquire`` it, ``check`` it before each write, ``release`` it at the end."""
 
     def __init__(
         self, session: Session, query: str, seconds: float, clock: Callable[[], float] = time.monotonic
@@ -76,7 +76,7 @@ class Lease:
             )
 
     def next_write_time(self) -> int:
-        """A write time for derived rows, in microseconds: later than any before, whoever gave it and whatever the clocks say.
+        """A write time for derived rows (microseconds): later than any before, whatever the clocks say.
 
         Raises:
             LeaseLostError: the lease is another's.
@@ -117,7 +117,8 @@ class Lease:
                 return row
             if (row.epoch, row.beat) != (first.epoch, first.beat):
                 raise LeaseHeldError(
-                    f"another driver is running and holds the lease: {row.description}. Stop it first, or let it do the work"
+                    f"another driver is running and holds the lease: {row.description}. "
+                    "Stop it first, or let it do the work"
                 )
         return first
 

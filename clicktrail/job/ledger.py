@@ -116,7 +116,7 @@ def read(session: Session, partitions: Iterable[int], first: date, last: date) -
 
 
 def missing(done: Iterable[Entry], partition: int, first: int, end: int) -> list[tuple[int, int]]:
-    """The ranges of ``[first, end)`` in ``partition`` that no entry covers, each as (from, to) with ``to`` exclusive."""
+    """The ranges of ``[first, end)`` in ``partition`` that no entry covers, each as (from, to), ``to`` exclusive."""
     gaps: list[tuple[int, int]] = []
     reached = first
     for entry in sorted((e for e in done if e.partition == partition), key=lambda e: e.first_offset):

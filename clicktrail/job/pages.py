@@ -1,4 +1,4 @@
-"""``page_metrics``, kept exact: minutes never seen before are counted from the batch, all others from ``page_views``."""
+"""``page_metrics``, kept exact: new minutes are counted from the batch, all others from ``page_views``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PageMetrics:
     lease: Lease
 
     def update(self, calls: DataFrame, gone: list[Any]) -> None:
-        """Count ``calls`` (``transforms.page_calls``); ``gone`` are rows of calls to take away (``transforms.GONE_CALL``)."""
+        """Count ``calls`` (``transforms.page_calls``), take the rows ``gone`` away (``transforms.GONE_CALL``)."""
         marked = self._with_mark(calls).persist()
         try:
             self._mark(marked)

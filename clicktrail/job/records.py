@@ -40,12 +40,12 @@ SCHEMA = pa.schema([*_FIELD_TYPES, *RECORD_FIELDS])
 
 
 def write_time(received_at: int, offset: int) -> int:
-    """The write time in Cassandra (microseconds) of what came in at ``received_at`` (ms): later records of one millisecond win."""
+    """A record's write time in Cassandra (µs) from its broker's time (ms): the offset orders a millisecond."""
     return received_at * 1_000 + offset % _WRITES_A_MILLISECOND
 
 
 def spark_schema() -> StructType:
-    """The schema of decoded records: the fields of an event, then RECORD_FIELDS; all may be null but where it came from."""
+    """The schema of decoded records: the fields of an event, then RECORD_FIELDS; only the origin is never null."""
     from pyspark.sql import types as T
 
     from clicktrail import events
@@ -63,7 +63,7 @@ def spark_schema() -> StructType:
 
 
 def with_decoded(records: DataFrame, max_record_bytes: int) -> DataFrame:
-    """Records of Spark's Kafka source (``key, value, topic, partition, offset, timestamp, timestampType``) as decoded records.
+    """Records of Spark's Kafka source, with all of its columns, as decoded records.
 
     One row in, one row out: with ``reason`` null it is an event, else a dead letter.
     """

@@ -72,8 +72,8 @@ def checked_checkpoint(settings: Settings) -> str:
         emptied = {*_EMPTIED, tempfile.gettempdir()}
         if any(inside.is_relative_to(folder) for folder in emptied) and not inside.is_relative_to(settings.home):
             raise ClicktrailError(
-                f"CLICKTRAIL_CHECKPOINT_DIR is {path}, which a reboot empties. Choose a folder that lasts: without its checkpoint "
-                "the job reads the whole topic again"
+                f"CLICKTRAIL_CHECKPOINT_DIR is {path}, which a reboot empties. Choose a folder that lasts: "
+                "without its checkpoint the job reads the whole topic again"
             )
     return path
 

@@ -1,8 +1,9 @@
 """JSON read strictly: one object, no repeated key, no number that would change on the way.
 
-orjson is fast but lenient in two places: of a repeated key it keeps the last, and an integer beyond 64 bits it turns into a
-float. Both are found here without a second parse for nearly every message: the keys of the parsed object are counted against
-the places where a key ends in the bytes, and only where the two differ the slow parser of the standard library decides.
+orjson is fast but lenient in two places: of a repeated key it keeps the last, and an integer beyond 64 bits it turns
+into a float. Both are found here without a second parse for nearly every message: the keys of the parsed object are
+counted against the places where a key ends in the bytes, and only where the two differ the slow parser of the standard
+library decides.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import orjson
@@ -36,8 +38,8 @@ def read_object(value: bytes | None) -> dict[str, Any]:
     """The JSON object in ``value``.
 
     Raises:
-        Rejected: no value, no UTF-8, no JSON, more or less than one object, repeated keys, numbers beyond 64 bits or nested
-            more than MAX_DEPTH deep.
+        Rejected: no value, no UTF-8, no JSON, more or less than one object, repeated keys, numbers beyond 64 bits or
+            nested more than MAX_DEPTH deep.
     """
     if value is None:
         raise Rejected(Reason.NULL_VALUE, "the record has no value")
@@ -120,10 +122,8 @@ def _explain(value: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         raise Rejected(Reason.TRAILING_DATA, f"something stands behind the first JSON value: {message}")
     if "unexpected end of data" in message:
         raise Rejected(Reason.TRUNCATED_JSON, f"the JSON ends too early: {message}")
-    try:
+    with suppress(ValueError, RecursionError):
         json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except (json.JSONDecodeError, RecursionError, ValueError):
-        pass
     raise Rejected(Reason.NOT_JSON, f"not JSON: {message}")
 
 

@@ -1,6 +1,7 @@
 """What the job does with decoded records, as pure functions from DataFrame to DataFrame.
 
-Decoded records have the columns of ``clicktrail.job.records.spark_schema()``. Nothing here knows of Cassandra, Kafka or a clock.
+Decoded records have the columns of ``clicktrail.job.records.spark_schema()``. Nothing here knows of Cassandra, Kafka or
+a clock.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ PAGE = ("site", "page_path")
 PAGE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "is_bot")
 """A page call as ``page_views`` keeps it."""
 GONE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "gone_time")
-"""A page call to take away; ``gone_time``: the write time (microseconds) that it was stored with, or might have been."""
+"""A page call to take away; ``gone_time``: the write time (microseconds) that it was, or may have been, stored with."""
 
 
 def with_copy(decoded: DataFrame, partitions: int) -> DataFrame:
-    """Number the copies of each event: ``copy`` 1 is the one to keep, the latest by the broker's clock; dead letters have 1.
+    """Number the copies of an event: ``copy`` 1 is kept, the latest by the broker's clock; dead letters have 1.
 
-    The rows come out in ``partitions`` partitions, in each sorted by the key of ``events_by_user_day``: what a batched write
-    to Cassandra wants, for the price of the one shuffle that finding the copies needs anyway. ``spread`` is the shuffle's key.
+    The rows come out in ``partitions`` partitions, in each sorted by the key of ``events_by_user_day``: what a batched
+    write to Cassandra wants, for the price of the one shuffle that finding the copies needs anyway. ``spread`` is the
+    shuffle's key.
     """
     is_event = F.col("reason").isNull()
     spread = F.when(is_event, F.xxhash64("user_id", "day")).otherwise(F.col("source_offset"))
@@ -67,7 +69,8 @@ def dead_letters(copies: DataFrame) -> DataFrame:
 def tally(copies: DataFrame) -> DataFrame:
     """Figures a source partition and reason (null: the events).
 
-    ``records, repeats, late, first_offset, last_offset`` and ``foreign_times``: how many did not get their time from the broker.
+    ``records, repeats, late, first_offset, last_offset`` and ``foreign_times``: how many did not get their time from
+    the broker.
     """
     late = (F.unix_millis("received_at") - F.unix_millis("event_time")) > TOLERANCE
     return copies.groupBy("source_partition", "reason").agg(
@@ -164,7 +167,7 @@ def with_stored(kept: DataFrame, stored: DataFrame) -> DataFrame:
 
 
 def moved_page_calls(compared: DataFrame) -> DataFrame:
-    """The stored page calls that newer contents of the same events have moved to another page, or to none: GONE_CALL."""
+    """The stored page calls that newer contents of their events have moved to another page, or to none: GONE_CALL."""
     was_call = (F.col("stored_event_type") == "page") & F.col("stored_page_path").isNotNull()
     stays = (
         is_page_call()
