@@ -29,13 +29,15 @@ def free_ports(count: int) -> list[int]:
 
 def stack_settings(home: Path) -> Settings:
     """Settings of a stack of its own: free ports, the state below ``home``."""
-    zookeeper, kafka, cassandra, airflow = free_ports(4)
+    zookeeper, kafka, cassandra, airflow, mail, sales_api = free_ports(6)
     return Settings(
         home=home,
         zookeeper_port=zookeeper,
         kafka_port=kafka,
         cassandra_port=cassandra,
         airflow_port=airflow,
+        mail_port=mail,
+        sales_api_port=sales_api,
         checkpoint_dir=str(home / "checkpoints" / "default"),
         spark_driver_memory="1g",
     )
