@@ -1,0 +1,180 @@
+"""Talks to the containers as a person would: `docker compose`, HTTP, `cqlsh` inside the container."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import requests
+
+from clicktrail.settings import PREFIX, PROJECT
+
+NAME = "clicktrail-test"
+PORTS = ("AIRFLOW_PORT", "CASSANDRA_PORT", "CONTROL_CENTER_PORT", "KAFKA_PORT", "SPARK_UI_PORT")
+PATIENCE = 1500  # seconds; machines are slow and shared
+DAG = "clickstream_etl_workflow"
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has now."""
+    sockets = [socket.socket() for _ in range(number)]
+    for held in sockets:
+        held.bind(("127.0.0.1", 0))
+    found = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return found
+
+
+def wait_for(what: str, look: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Look every two seconds until something true is seen, and return it."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if seen := look():
+            return seen
+        time.sleep(2)
+    raise AssertionError(f"not seen within {patience} s: {what}")
+
+
+class ComposeStack:
+    """The project's docker-compose.yaml under a name and on ports of its own."""
+
+    def __init__(self) -> None:
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        clean = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "AIRFLOW_"))}
+        self.environment = {**clean, **{name: str(port) for name, port in self.ports.items()}}
+
+    def compose(self, *arguments: str, check: bool = True, timeout: float = 3600) -> str:
+        """Run `docker compose …`; returns what it says on standard output."""
+        done = subprocess.run(
+            ["docker", "compose", "--project-name", NAME, *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"docker compose {' '.join(arguments)}: {done.returncode}\n{done.stderr[-4000:]}")
+        return done.stdout
+
+    def docker(self, *arguments: str) -> str:
+        """Run `docker …`."""
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
+
+    def up(self, *arguments: str) -> None:
+        """Bring everything up and wait until it is healthy."""
+        self.compose("up", "--detach", "--wait", *arguments)
+
+    def remove(self) -> None:
+        """Remove containers and data."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20", check=False)
+
+    def tell_what_is_wrong(self) -> None:
+        """Show the states, and the ends of the logs of those that are not well."""
+        sys.stderr.write(self.compose("ps", "--all", check=False))
+        sys.stderr.write(self.compose("logs", "--tail", "40", check=False)[-20_000:])
+
+    def run_in(self, service: str, *command: str, index: int = 1) -> str:
+        """Run a command inside a service's container."""
+        return self.compose("exec", "-T", "--index", str(index), service, *command)
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """What `docker inspect` says of a service's containers, in the order of their numbers."""
+        ids = self.compose("ps", "--all", "--quiet", service).split()
+        found: list[dict[str, Any]] = json.loads(self.docker("inspect", *ids)) if ids else []
+        return sorted(found, key=lambda one: int(one["Config"]["Labels"]["com.docker.compose.container-number"]))
+
+    # --- Airflow
+
+    def url(self, path: str) -> str:
+        """An address of Airflow."""
+        return f"http://127.0.0.1:{self.ports['AIRFLOW_PORT']}{path}"
+
+    @cached_property
+    def passwords(self) -> dict[str, str]:
+        """User to password, as `docker compose logs secrets` shows them."""
+        return dict(re.findall(r"user (\w+) +password (\S+)", self.compose("logs", "--no-log-prefix", "secrets")))
+
+    def login(self, user: str) -> requests.Session:
+        """A session with Airflow's REST API."""
+        answer = requests.post(
+            self.url("/auth/token"), json={"username": user, "password": self.passwords[user]}, timeout=60
+        )
+        assert answer.status_code == 201, answer.text
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return session
+
+    def status(self, session: requests.Session, method: str, path: str, body: Any = None) -> int:
+        """The HTTP status of a call of the REST API."""
+        return session.request(method, self.url(f"/api/v2{path}"), json=body, timeout=120).status_code
+
+    def dags(self, session: requests.Session) -> set[str]:
+        """The DAGs that Airflow knows."""
+        answer = session.get(self.url("/api/v2/dags?limit=100"), timeout=120)
+        answer.raise_for_status()
+        return {dag["dag_id"] for dag in answer.json()["dags"]}
+
+    def trigger(self, session: requests.Session, **params: Any) -> str:
+        """Trigger the main DAG; returns the run's id."""
+        answer = session.post(
+            self.url(f"/api/v2/dags/{DAG}/dagRuns"), json={"logical_date": None, "conf": params}, timeout=120
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["dag_run_id"])
+
+    def states(self, session: requests.Session, run_id: str) -> dict[str, str]:
+        """Task to state of a run, and the run's own under its id."""
+        run = session.get(self.url(f"/api/v2/dags/{DAG}/dagRuns/{run_id}"), timeout=120).json()
+        tasks = session.get(self.url(f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances"), timeout=120).json()
+        found = {task["task_id"]: task["state"] for task in tasks["task_instances"]}
+        return {**found, run_id: run["state"]}
+
+    def finish(self, session: requests.Session, run_id: str) -> dict[str, str]:
+        """Wait for a run's end; the states of its tasks."""
+
+        def ended() -> dict[str, str]:
+            states = self.states(session, run_id)
+            return states if states[run_id] in {"success", "failed"} else {}
+
+        states: dict[str, str] = wait_for(f"the end of {run_id}", ended)
+        return states
+
+    # --- Cassandra, Kafka, Spark
+
+    def count(self, table: str) -> int:
+        """Rows of a table, counted by the `cqlsh` inside Cassandra's container."""
+        said = self.run_in(
+            "cassandra", "cqlsh", "--request-timeout=300", "-e", f"SELECT count(*) FROM clickstream.{table}"
+        )
+        return int(re.findall(r"^\s*(\d+)\s*$", said, re.MULTILINE)[0])
+
+    def lags(self, group: str) -> dict[int, int]:
+        """Partition to lag of a consumer group, as Kafka's own tool shows it."""
+        said = self.run_in(
+            "kafka", "kafka-consumer-groups", "--bootstrap-server", "kafka:29092", "--describe", "--group", group
+        )
+        rows = re.findall(rf"(?m)^{group}\s+\S+\s+(\d+)\s+\d+\s+\d+\s+(\d+)", said)
+        return {int(partition): int(lag) for partition, lag in rows}
+
+    def tasks_of_workers(self) -> dict[int, int]:
+        """Worker's number to how many of Spark's tasks its executors have begun."""
+        search = "cat /var/lib/clicktrail/scratch/app-*/*/stderr 2>/dev/null | grep -c 'Running task' || true"
+        return {
+            int(one["Config"]["Labels"]["com.docker.compose.container-number"]): int(
+                self.docker("exec", one["Id"], "sh", "-c", search).strip() or 0
+            )
+            for one in self.containers("spark-worker")
+            if one["State"]["Running"]
+        }
