@@ -39,7 +39,7 @@ class State(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-Progress = Callable[[str, State], None]
+Progress = Callable[[str, State], object]
 """Called with (service name, what it is doing now), from several threads."""
 
 
