@@ -69,6 +69,9 @@ def decode(
         max_record_bytes: largest record that may be produced.
     """
     try:
+        size = len(value or b"") + len(key or b"")
+        if size > max_record_bytes:  # compressed, it was smaller
+            raise Rejected(Reason.RECORD_TOO_LARGE, f"the record has {size} bytes unpacked, over {max_record_bytes}")
         fields = _flatten(read_object(value), received_at)
         fields["source_topic"] = topic
         fields["source_partition"] = partition
@@ -175,12 +178,14 @@ def _object(raw: dict[str, Any], name: str, where: str) -> dict[str, Any]:
 
 
 def _sent_at(value: object) -> int | None:
+    """``sentAt`` where it can be read and lies between the years 2000 and 9999."""
     try:
-        return None if value is None else times.milliseconds(value, "sentAt")
+        moment = None if value is None else times.milliseconds(value, "sentAt")
     except Rejected as rejected:
         if rejected.reason is Reason.WRONG_TYPE:
             raise
         return None
+    return moment if moment is not None and times.YEAR_2000 <= moment < times.YEAR_10000 else None
 
 
 def _add_context(fields: dict[str, Any], context: dict[str, Any]) -> None:
@@ -267,5 +272,5 @@ def _quantity(given: dict[str, Any]) -> int | None:
     if value != value // 1:
         raise Rejected(Reason.WRONG_TYPE, f"properties.quantity must be a whole number, not {value}")
     if not -_INT32 <= value < _INT32:
-        raise Rejected(Reason.NUMBER_OUT_OF_RANGE, f"properties.quantity {value:.0f} does not fit into 32 bits")
+        raise Rejected(Reason.NUMBER_OUT_OF_RANGE, f"properties.quantity {value:.6g} does not fit into 32 bits")
     return int(value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from clicktrail.events import FIELDS
-from clicktrail.job.decode import Decoded, decode
+from clicktrail.job.decode import MAX_KEY_BYTES, Decoded, decode
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -108,8 +108,8 @@ def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch
         batch.column("timestampType").cast(pa.int32()),
         pa.array([outcome.reason for outcome in decoded], pa.string()),
         pa.array([outcome.detail for outcome in decoded], pa.string()),
-        pa.array(columns["key"], pa.binary()),
-        pa.array(_values(decoded, columns["value"]), pa.binary()),
+        pa.array(_keys(columns["key"], columns["value"], max_record_bytes), pa.binary()),
+        pa.array(_values(decoded, columns["value"], max_record_bytes), pa.binary()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
@@ -136,8 +136,20 @@ def _fill_source(arrays: list[pa.Array], columns: dict[str, list[Any]], moments:
             arrays[index] = pa.array(known[name], kind)
 
 
-def _values(decoded: list[Decoded], originals: list[bytes | None]) -> list[bytes | None]:
+def _keys(keys: list[bytes | None], values: list[bytes | None], limit: int) -> list[bytes | None]:
+    """The records' keys, that of an oversized record cut."""
     return [
-        original if outcome.reason is not None else outcome.json
+        key if key is None or len(key) + len(value or b"") <= limit else key[:MAX_KEY_BYTES]
+        for key, value in zip(keys, values, strict=True)
+    ]
+
+
+def _values(decoded: list[Decoded], originals: list[bytes | None], limit: int) -> list[bytes | None]:
+    """An event's JSON, or a dead letter's original bytes.
+
+    A record that was compressed may be far larger than what a topic or a table takes: of that the first ``limit`` bytes.
+    """
+    return [
+        outcome.json if outcome.reason is None else original if original is None else original[:limit]
         for outcome, original in zip(decoded, originals, strict=True)
     ]

@@ -9,7 +9,6 @@ library decides.
 from __future__ import annotations
 
 import json
-import math
 import re
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -21,7 +20,7 @@ from clicktrail.events import DeadLetterReason as Reason
 MAX_DEPTH = 100
 """Levels of nesting that are taken; orjson writes no more than 254."""
 
-_INTEGERS_END = 2.0**63  # from here on orjson may have made a float of an integer
+_INTEGERS_END = 2**63  # from here on orjson makes an unsigned integer or a float of an integer
 _SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
@@ -58,7 +57,7 @@ def read_object(value: bytes | None) -> dict[str, Any]:
 
 
 def _survey(node: Any, depth: int) -> tuple[int, bool]:
-    """Keys in ``node`` and below, and whether a float there may have been an integer."""
+    """Keys in ``node`` and below, and whether a number there may be an integer beyond 64 bits."""
     if depth > MAX_DEPTH:
         raise Rejected(Reason.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
     keys, doubtful = 0, False
@@ -71,7 +70,7 @@ def _survey(node: Any, depth: int) -> tuple[int, bool]:
             below, doubt = _survey(child, depth + 1)
             keys += below
             doubtful = doubtful or doubt
-        elif kind is float and abs(child) >= _INTEGERS_END:
+        elif (kind is float or kind is int) and abs(child) >= _INTEGERS_END:
             doubtful = True
     return keys, doubtful
 
@@ -100,13 +99,6 @@ def _no_constant(text: str) -> NoReturn:
     raise Rejected(Reason.NOT_A_NUMBER, f"{text} is no JSON number")
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise Rejected(Reason.NUMBER_OUT_OF_RANGE, f"the number {text[:40]} does not fit into a double")
-    return number
-
-
 def _explain(value: bytes, error: orjson.JSONDecodeError) -> NoReturn:
     """Say why orjson refused ``value``."""
     try:
@@ -116,6 +108,8 @@ def _explain(value: bytes, error: orjson.JSONDecodeError) -> NoReturn:
             raise Rejected(Reason.TRUNCATED_JSON, f"the value ends in the middle of a character: {broken}") from None
         raise Rejected(Reason.INVALID_UTF8, f"not UTF-8 at byte {broken.start}") from None
     message = str(error)
+    if "infinity" in message:
+        raise Rejected(Reason.NUMBER_OUT_OF_RANGE, f"a number does not fit into a double: {message}")
     if "depth limit" in message:
         raise Rejected(Reason.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
     if "after document" in message:
@@ -123,7 +117,7 @@ def _explain(value: bytes, error: orjson.JSONDecodeError) -> NoReturn:
     if "unexpected end of data" in message:
         raise Rejected(Reason.TRUNCATED_JSON, f"the JSON ends too early: {message}")
     with suppress(ValueError, RecursionError):
-        json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        json.loads(text, parse_constant=_no_constant)
     raise Rejected(Reason.NOT_JSON, f"not JSON: {message}")
 
 

@@ -11,6 +11,8 @@ from clicktrail.job.strict_json import Rejected
 MILLISECONDS_A_DAY = 86_400_000
 YEAR_2000 = 946_684_800_000
 """2000-01-01T00:00:00Z in milliseconds."""
+YEAR_10000 = 253_402_300_800_000
+"""The end of 9999 in milliseconds: no calendar of this project goes further."""
 TOLERANCE = 3_600_000
 """Milliseconds that a client's clock may be ahead of the broker's; and how far behind it an event counts as late."""
 _SECONDS_END = 100_000_000_000  # read as milliseconds 1973, as seconds the year 5138: nobody means the first
@@ -64,7 +66,7 @@ def _readable(moment: int) -> str:
     try:
         return iso(moment)
     except (ValueError, OverflowError):
-        return f"{moment} ms"
+        return f"{moment:.6g} ms"
 
 
 def iso(moment: int) -> str:
