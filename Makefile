@@ -8,7 +8,7 @@ STAMPS := $(VENV)/.stamps
 CODE := clicktrail producers consumers spark_jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-spark test-dags test-integration check format bench up down setup clean
+.PHONY: help demo test test-unit test-spark test-dags test-integration test-compose compose-logins check format bench up down setup clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -31,6 +31,12 @@ test-dags: setup ## tests of the DAGs
 
 test-integration: setup ## tests with the real servers
 	@$(BIN)/python -m pytest tests/integration
+
+test-compose: setup ## tests of the containers; skipped where no Docker engine answers
+	@$(BIN)/python -m pytest tests/compose
+
+compose-logins: ## Airflow's logins in the containers
+	@docker compose logs --no-log-prefix secrets
 
 check: setup ## ruff and mypy, as the commit hooks run them
 	@$(BIN)/ruff check
