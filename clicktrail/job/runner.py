@@ -18,6 +18,7 @@ from clicktrail import store
 from clicktrail.errors import ClicktrailError
 from clicktrail.job import ledger
 from clicktrail.job.batch import BatchWriter
+from clicktrail.job.derive.refresh import Answers
 from clicktrail.job.lease import Lease
 from clicktrail.job.progress import ProgressCommitter, offsets_of
 from clicktrail.job.session import kafka_options
@@ -88,13 +89,17 @@ def run(spark: SparkSession, settings: Settings, how: Run) -> None:
     """
     checkpoint = checked_checkpoint(settings)
     with store.connect(settings) as session, _lease(session, settings) as lease:
-        writer = BatchWriter(settings, Tables(spark, settings.cassandra_keyspace), session, lease)
+        tables = Tables(spark, settings.cassandra_keyspace)
+        answers = Answers(tables, session, lease)
+        writer = BatchWriter(settings, tables, session, lease, [answers])
         query = _start(spark, settings, how, checkpoint, writer)
         try:
-            _follow(query, settings, lease, how)
+            _follow(query, settings, lease, how, writer, answers)
         finally:
             query.stop()
         _raise_failure(query)
+        with writer.lock:
+            answers.refresh()
 
 
 @contextmanager
@@ -124,8 +129,10 @@ def _start(spark: SparkSession, settings: Settings, how: Run, checkpoint: str, w
     )
 
 
-def _follow(query: StreamingQuery, settings: Settings, lease: Lease, how: Run) -> None:
-    """Until the query ends: show its progress, and stop it where the lease is lost or the time is over."""
+def _follow(
+    query: StreamingQuery, settings: Settings, lease: Lease, how: Run, writer: BatchWriter, answers: Answers
+) -> None:
+    """Until the query ends: show its progress, refresh what is due, stop it where the lease is lost or time is over."""
     committer = ProgressCommitter(settings)
     shown = None
     end = time.monotonic() + how.max_minutes * 60 if how.max_minutes else float("inf")
@@ -138,6 +145,9 @@ def _follow(query: StreamingQuery, settings: Settings, lease: Lease, how: Run) -
         if over:
             return
         lease.check()
+        if answers.due:
+            with writer.lock:
+                answers.refresh()
         if time.monotonic() > end:
             logger.info("stopping after %s minutes, as asked", how.max_minutes)
             return

@@ -1,0 +1,101 @@
+"""Reads and writes of the derivations: many at a time, rows of one partition together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
+from cassandra.concurrent import execute_concurrent, execute_concurrent_with_args
+from cassandra.query import BatchStatement, BatchType, PreparedStatement, tuple_factory
+
+_AT_ONCE = 128
+_BATCH_ROWS = 50
+_BATCH_BYTES = 16_384  # far below batch_size_fail_threshold
+
+Row = tuple[Any, ...]
+
+
+class Cql:
+    """Prepared statements of one session."""
+
+    def __init__(self, session: Session) -> None:
+        """Nothing is prepared yet."""
+        self._session = session
+        self._prepared: dict[str, PreparedStatement] = {}
+
+    @cached_property
+    def _tuples(self) -> Any:
+        return self._session.execution_profile_clone_update(EXEC_PROFILE_DEFAULT, row_factory=tuple_factory)
+
+    def read(self, statement: str, keys: Sequence[Sequence[Any]]) -> list[list[Row]]:
+        """The rows of a SELECT for each key, in the order of the keys."""
+        if not keys:
+            return []
+        found = execute_concurrent_with_args(
+            self._session, self._prepare(statement), keys, concurrency=_AT_ONCE, execution_profile=self._tuples
+        )
+        return [list(rows) for _, rows in found]
+
+    def one(self, statement: str, key: Sequence[Any]) -> list[Row]:
+        """The rows of one SELECT."""
+        return self.read(statement, [key])[0]
+
+    def write(self, writes: Iterable[Write]) -> None:
+        """Carry out writes in any order: their write times decide, not their order."""
+        by_partition: dict[tuple[Any, ...], list[Write]] = defaultdict(list)
+        for write in writes:
+            by_partition[write.partition].append(write)
+        together = [part for writes in by_partition.values() for part in _cut(writes)]
+        execute_concurrent(self._session, [self._bound(part) for part in together], concurrency=_AT_ONCE)
+
+    def _bound(self, writes: list[Write]) -> tuple[Any, Any]:
+        if len(writes) == 1:
+            return self._prepare(writes[0].statement), writes[0].values
+        batch = BatchStatement(BatchType.UNLOGGED)
+        for write in writes:
+            batch.add(self._prepare(write.statement), write.values)
+        return batch, None
+
+    def _prepare(self, statement: str) -> PreparedStatement:
+        if statement not in self._prepared:
+            self._prepared[statement] = self._session.prepare(statement)
+        return self._prepared[statement]
+
+
+class Write:
+    """An INSERT or DELETE with its values, and the partition it belongs to."""
+
+    __slots__ = ("partition", "statement", "values")
+
+    def __init__(self, partition: tuple[Any, ...], statement: str, values: Sequence[Any]) -> None:
+        """``partition`` begins with the table's name."""
+        self.partition = partition
+        self.statement = statement
+        self.values = values
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes on the wire."""
+        return 100 + sum(4 * len(value) if isinstance(value, str) else 16 for value in self.values)
+
+
+def insert(table: str, columns: Sequence[str]) -> str:
+    """An INSERT of all ``columns``, its write time last."""
+    marks = ", ".join("?" for _ in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) USING TIMESTAMP ?"
+
+
+def _cut(writes: list[Write]) -> Iterable[list[Write]]:
+    part: list[Write] = []
+    size = 0
+    for write in writes:
+        if part and (len(part) == _BATCH_ROWS or size + write.size > _BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(write)
+        size += write.size
+    if part:
+        yield part

@@ -1,0 +1,198 @@
+"""What is known of visitors by id, out of table ``visitors``: their days, the ids they claim, and who claims them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from clicktrail.job.derive import identity, pending
+from clicktrail.job.derive.cql import Cql, Write, insert
+from clicktrail.job.derive.event import COLUMNS, Event
+from clicktrail.job.derive.identity import Claim
+from clicktrail.job.derive.pending import Pending
+
+TABLE = "visitors"
+SEEN, CLAIMS, CLAIMED = "seen", "claims", "claimed"
+_COLUMNS = ("user_id", "kind", "day", "other_id", "time", "event_id")
+_DELETE = f"DELETE FROM {TABLE} USING TIMESTAMP ? WHERE user_id = ? AND kind = ? AND day = ? AND other_id = ?"
+_EVENTS = f"SELECT {', '.join(COLUMNS)} FROM events_by_user_day WHERE user_id = ? AND day = ?"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Known:
+    """One visitor."""
+
+    days: set[date] = field(default_factory=set)
+    claims: dict[date, dict[str, Claim]] = field(default_factory=lambda: defaultdict(dict))
+    """Claims of this visitor, by day and claimed id."""
+    claimed: list[Claim] = field(default_factory=list)
+    """Claims on this visitor."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whose visits these are, where not their own."""
+        claim = identity.owner(self.claimed)
+        return claim.user_id if claim else None
+
+
+class Target(NamedTuple):
+    """A visitor to derive anew: for which days, and out of which ids' events."""
+
+    visitor: str
+    days: frozenset[date]
+    ids: tuple[str, ...]
+
+
+class Move(NamedTuple):
+    """An id that changes hands."""
+
+    claimed: str
+    claim: Claim | None
+
+
+def read(cql: Cql, visitors: Iterable[str]) -> dict[str, Known]:
+    """What is known of each visitor."""
+    ids = sorted(set(visitors))
+    select = f"SELECT kind, day, other_id, time, event_id FROM {TABLE} WHERE user_id = ?"
+    return {one: _known(one, rows) for one, rows in zip(ids, cql.read(select, [(one,) for one in ids]), strict=True)}
+
+
+def _known(visitor: str, rows: Iterable[tuple[str, object, str, int, str]]) -> Known:
+    known = Known()
+    for kind, stored_day, other, time, event_id in rows:
+        day = as_date(stored_day)
+        if kind == SEEN:
+            known.days.add(day)
+        elif kind == CLAIMS:
+            known.claims[day][other] = Claim(time, event_id, visitor, other)
+        else:
+            known.claimed.append(Claim(time, event_id, other, visitor))
+    return known
+
+
+def as_date(day: object) -> date:
+    """A date as the driver gives it, as Python's own."""
+    return day if isinstance(day, date) else day.date()  # type: ignore[attr-defined]
+
+
+def read_events(cql: Cql, visitor_days: list[tuple[str, date]]) -> list[list[Event]]:
+    """The stored events of each visitor's day."""
+    return [[Event(*row) for row in rows] for rows in cql.read(_EVENTS, visitor_days)]
+
+
+def settle(cql: Cql, notes: Pending, write_time: int) -> tuple[list[Target], list[Move]]:
+    """Bring ``visitors`` up to date with the events; returns who is to be derived anew, and which ids change hands.
+
+    The moves are to be entered with :func:`enter` after the targets are derived: until then a crash finds them again.
+    """
+    known = read(cql, {*notes.visitors, *notes.identities})
+    changed, concerned = _settle_claims(cql, notes, known, write_time)
+    cql.write(
+        Write((TABLE, visitor), insert(TABLE, _COLUMNS), (visitor, SEEN, day, "", None, None, write_time))
+        for visitor, days in notes.visitors.items()
+        for day in days - known[visitor].days
+    )
+    if changed:
+        known |= read(cql, changed | concerned)
+    moves, moved_days = _moves(cql, known, notes.identities | changed, notes)
+    days: dict[str, set[date]] = defaultdict(set, moved_days)
+    for visitor, touched in notes.visitors.items():
+        days[known[visitor].owner or visitor] |= touched
+    return _targets(cql, known, days), moves
+
+
+def enter(cql: Cql, moves: Iterable[Move], write_time: int) -> None:
+    """Write who is who into ``identities``."""
+    columns = ("anonymous_id", "user_id", "since")
+    delete = "DELETE FROM identities USING TIMESTAMP ? WHERE anonymous_id = ?"
+    writes = []
+    for move in moves:
+        if move.claim is None:
+            writes.append(Write(("identities", move.claimed), delete, (write_time, move.claimed)))
+        else:
+            since = _EPOCH + timedelta(milliseconds=move.claim.time)
+            values = (move.claimed, move.claim.user_id, since, write_time)
+            writes.append(Write(("identities", move.claimed), insert("identities", columns), values))
+    cql.write(writes)
+
+
+def _settle_claims(cql: Cql, notes: Pending, known: Mapping[str, Known], write_time: int) -> tuple[set[str], set[str]]:
+    """Compare the claims of the noted days with the stored ones and write what differs.
+
+    Returns:
+        The ids that claims on have changed, and the visitors whose claims were looked at.
+    """
+    visitor_days = [
+        (visitor, day)
+        for visitor, days in notes.visitors.items()
+        for day in days
+        if day in notes.claims.get(visitor, ()) or known[visitor].claims.get(day)
+    ]
+    writes: list[Write] = []
+    changed: set[str] = set()
+    for (visitor, day), events in zip(visitor_days, read_events(cql, visitor_days), strict=True):
+        before, now = known[visitor].claims.get(day, {}), identity.claims(events)
+        for other in before.keys() | now.keys():
+            if before.get(other) == now.get(other):
+                continue
+            changed.add(other)
+            writes += _claim_writes(visitor, day, other, now.get(other), write_time)
+    if changed:
+        pending.note_identities(cql, changed, write_time)
+        cql.write(writes)
+    return changed, {visitor for visitor, _ in visitor_days}
+
+
+def _claim_writes(visitor: str, day: date, other: str, claim: Claim | None, write_time: int) -> list[Write]:
+    ends = ((visitor, CLAIMS, day, other), (other, CLAIMED, day, visitor))
+    if claim is None:
+        return [Write((TABLE, key[0]), _DELETE, (write_time, *key)) for key in ends]
+    return [
+        Write((TABLE, key[0]), insert(TABLE, _COLUMNS), (*key, claim.time, claim.event_id, write_time)) for key in ends
+    ]
+
+
+def _moves(
+    cql: Cql, known: Mapping[str, Known], suspects: set[str], notes: Pending
+) -> tuple[list[Move], dict[str, set[date]]]:
+    """The suspects whose owner is another than ``identities`` says, and the days that this changes by visitor."""
+    ids = sorted(suspects)
+    entered = cql.read("SELECT user_id FROM identities WHERE anonymous_id = ?", [(one,) for one in ids])
+    moves: list[Move] = []
+    days: dict[str, set[date]] = defaultdict(set)
+    for one, rows in zip(ids, entered, strict=True):
+        before = rows[0][0] if rows else None
+        claim = identity.owner(known[one].claimed)
+        moves.append(Move(one, claim))
+        if before == (claim.user_id if claim else None):
+            continue
+        for visitor in (one, before, claim.user_id if claim else None):
+            if visitor is not None:
+                days[visitor] |= _with_neighbours(known[one].days | notes.visitors.get(one, set()))
+    return moves, days
+
+
+def _with_neighbours(days: set[date]) -> set[date]:
+    """Where events leave a visitor, a session that began the day before or went on the day after may come apart."""
+    return {day + timedelta(days=away) for day in days for away in (-1, 0, 1)}
+
+
+def _targets(cql: Cql, known: dict[str, Known], days: Mapping[str, set[date]]) -> list[Target]:
+    known |= read(cql, days.keys() - known.keys())
+    claimed = {visitor: {one for on_day in known[visitor].claims.values() for one in on_day} for visitor in days}
+    known |= read(cql, {one for ids in claimed.values() for one in ids} - known.keys())
+    return [
+        Target(
+            visitor,
+            frozenset(touched),
+            (
+                *((visitor,) if known[visitor].owner is None else ()),
+                *sorted(one for one in claimed[visitor] if known[one].owner == visitor),
+            ),
+        )
+        for visitor, touched in days.items()
+    ]

@@ -1,0 +1,123 @@
+"""Notes of what has to be made anew, written before the events that are the reason: a crash in between loses nothing.
+
+``refresh_pending`` holds them by kind: ``visitor`` (a visitor's day), ``claims`` (the same, with identify or alias
+calls), ``identity`` (an id whose owner may change) and ``page`` (a page's five minutes).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyspark.sql.functions as F
+
+from clicktrail.job.derive.cql import Cql, Write, insert
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+TABLE = "refresh_pending"
+SHARDS = 16
+VISITOR, CLAIMS, IDENTITY, PAGE = "visitor", "claims", "identity", "page"
+_COLUMNS = ("shard", "kind", "name", "path", "moment")
+
+
+class PageSpan(NamedTuple):
+    """Five minutes of a page; ``start`` in UTC without zone, as the driver gives it."""
+
+    site: str
+    page_path: str
+    start: datetime
+
+
+@dataclass
+class Pending:
+    """What has to be made anew."""
+
+    visitors: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
+    claims: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
+    identities: set[str] = field(default_factory=set)
+    pages: set[PageSpan] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.visitors or self.claims or self.identities or self.pages)
+
+
+def notes(kept: DataFrame) -> DataFrame:
+    """The notes of a batch as rows of ``refresh_pending``.
+
+    Args:
+        kept: events that the batch brings: user_id, day, event_type, site, page_path, event_time.
+    """
+    days = kept.groupBy("user_id", "day").agg(F.max(F.col("event_type").isin("identify", "alias")).alias("claims"))
+    kind = F.when(F.col("claims"), CLAIMS).otherwise(VISITOR)
+    visitors = days.select(*_note(kind, F.col("user_id"), F.lit(""), F.col("day").cast("timestamp")))
+    calls = kept.where((F.col("event_type") == "page") & F.col("page_path").isNotNull())
+    spans = calls.select("site", "page_path", _five_minutes("event_time"))
+    pages = spans.distinct().select(*_note(F.lit(PAGE), F.col("site"), F.col("page_path"), F.col("five")))
+    return visitors.unionByName(pages)
+
+
+def _five_minutes(time: str) -> Column:
+    return F.timestamp_seconds(F.floor(F.unix_seconds(time) / 300) * 300).alias("five")
+
+
+def _note(kind: Column, name: Column, path: Column, moment: Column) -> list[Column]:
+    shard = F.pmod(F.xxhash64(name), F.lit(SHARDS)).cast("int")
+    return [value.alias(column) for value, column in zip((shard, kind, name, path, moment), _COLUMNS, strict=True)]
+
+
+def five_minutes(moment: datetime) -> datetime:
+    """The beginning of the five minutes that a moment is in."""
+    return moment.replace(minute=moment.minute // 5 * 5, second=0, microsecond=0)
+
+
+def read(cql: Cql) -> Pending:
+    """All notes."""
+    found = Pending()
+    select = f"SELECT kind, name, path, moment FROM {TABLE} WHERE shard = ?"
+    for rows in cql.read(select, [(shard,) for shard in range(SHARDS)]):
+        for kind, name, path, moment in rows:
+            if kind == PAGE:
+                found.pages.add(PageSpan(name, path, moment))
+            elif kind == IDENTITY:
+                found.identities.add(name)
+            else:
+                found.visitors[name].add(moment.date())
+                if kind == CLAIMS:
+                    found.claims[name].add(moment.date())
+    return found
+
+
+def note_pages(cql: Cql, spans: Iterable[PageSpan], write_time: int) -> None:
+    """Note five minutes of pages."""
+    cql.write(
+        Write((TABLE, shard), insert(TABLE, _COLUMNS), (shard, PAGE, *span, write_time))
+        for span in spans
+        for shard in [_shard(span.site)]
+    )
+
+
+def note_identities(cql: Cql, ids: Iterable[str], write_time: int) -> None:
+    """Note ids whose owner may change."""
+    nowhen = datetime(2000, 1, 1, tzinfo=UTC)
+    cql.write(
+        Write((TABLE, shard), insert(TABLE, _COLUMNS), (shard, IDENTITY, one, "", nowhen, write_time))
+        for one in ids
+        for shard in [_shard(one)]
+    )
+
+
+def _shard(name: str) -> int:
+    return zlib.crc32(name.encode()) % SHARDS
+
+
+def clear(cql: Cql, write_time: int) -> None:
+    """Remove the notes up to ``write_time``."""
+    delete = f"DELETE FROM {TABLE} USING TIMESTAMP ? WHERE shard = ?"
+    cql.write(Write((TABLE, shard), delete, (write_time, shard)) for shard in range(SHARDS))

@@ -1,0 +1,91 @@
+"""When and in which order the derived tables are made anew."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyspark.sql.functions as F
+from cassandra.cluster import Session
+
+from clicktrail.job.derive import days, funnels, known, pending, top_pages, visits
+from clicktrail.job.derive.cql import Cql
+from clicktrail.job.derive.funnels import Funnel
+from clicktrail.job.derive.pending import PageSpan
+from clicktrail.job.lease import Lease
+from clicktrail.job.tables import Tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 60.0
+"""Seconds between two refreshes, at least."""
+_SHARE = 10
+"""A refresh is followed by a pause of this many times what it took: it costs the events' path a tenth at most."""
+
+
+class Answers:
+    """Keeps sessions, identities, funnels, traffic by day and top pages; a ``batch.Derivation``."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        session: Session,
+        lease: Lease,
+        kept: Sequence[Funnel] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Notes of earlier runs count as touched; ``kept`` are the funnels, by default those of the package's file."""
+        self._tables = tables
+        self._cql = Cql(session)
+        self._lease = lease
+        self._funnels = funnels.load() if kept is None else kept
+        self._clock = clock
+        self._touched = True
+        self._next = clock() + PAUSE
+
+    def note(self, kept: DataFrame, gone: list[Any], write_time: int) -> None:
+        """Note what a batch is about to touch, before its events are written."""
+        self._tables.append(pending.TABLE, pending.notes(kept).withColumn("write_time", F.lit(write_time)))
+        spans = {PageSpan(row.site, row.page_path, pending.five_minutes(row.minute)) for row in gone}
+        pending.note_pages(self._cql, spans, write_time)
+        self._touched = True
+
+    @property
+    def due(self) -> bool:
+        """Whether something was touched and the pause is over."""
+        return self._touched and self._clock() >= self._next
+
+    def refresh(self) -> None:
+        """Make anew all that is noted. No batch may be written meanwhile.
+
+        Raises:
+            LeaseLostError: another driver is writing; the notes stay for it.
+        """
+        started = self._clock()
+        write_time = self._lease.next_write_time()
+        notes = pending.read(self._cql)
+        if notes:
+            self._make(notes, write_time)
+            self._lease.check()
+            pending.clear(self._cql, write_time)
+        self._touched = False
+        took = self._clock() - started
+        self._next = self._clock() + max(PAUSE, _SHARE * took)
+        logger.info(
+            "answers: %d visitors and %d pages' spans made anew in %.1f s", len(notes.visitors), len(notes.pages), took
+        )
+
+    def _make(self, notes: pending.Pending, write_time: int) -> None:
+        targets, moves = known.settle(self._cql, notes, write_time)
+        self._lease.check()
+        touched = visits.refresh(self._cql, targets, self._funnels, write_time)
+        self._lease.check()
+        days.refresh(self._cql, touched, self._funnels, write_time)
+        known.enter(self._cql, moves, write_time)
+        self._lease.check()
+        top_pages.refresh(self._cql, notes.pages, write_time)

@@ -1,0 +1,117 @@
+"""Traffic by day: what each visitor adds to a day, and the sum of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+from clicktrail.job.derive.event import DAY, Event
+from clicktrail.job.derive.sessions import Session
+
+MOST_SITES = 50
+"""Sites that a day's row names; beyond that the ones with the fewest views are left out."""
+MOST_SITES_OF_A_VISITOR = 1_000
+HOUR = 3_600_000
+
+Part = dict[str, Any]
+"""What one visitor adds to one day, as it is stored in ``visitor_parts``; what is zero is left out."""
+
+
+class Traffic(NamedTuple):
+    """A row of ``traffic_by_day``. Figures are of people, except those that name bots."""
+
+    month: str
+    day: date
+    events: int
+    views: int
+    visitors: int
+    sessions: int
+    bounces: int
+    orders: int
+    revenue: float
+    session_seconds: float
+    bot_events: int
+    bot_views: int
+    bot_visitors: int
+    views_by_hour: list[int]
+    views_by_site: dict[str, int]
+    sessions_by_channel: dict[str, int]
+    sessions_by_device: dict[str, int]
+    sessions_by_country: dict[str, int]
+
+
+def part(events: Iterable[Event], sessions: Iterable[Session]) -> Part:
+    """What a visitor adds to a day: the events of that day and the sessions that begin on it."""
+    figures: Counter[str] = Counter()
+    hours: Counter[str] = Counter()
+    sites: Counter[str] = Counter()
+    for event in events:
+        figures["bot_events" if event.is_bot else "events"] += 1
+        if event.is_page_call:
+            figures["bot_views" if event.is_bot else "views"] += 1
+        if event.is_page_call and not event.is_bot:
+            hours[str(event.time % DAY // HOUR)] += 1
+            sites[event.site or "unknown"] += 1
+    made = [session for session in sessions if not session.is_bot]
+    found: Part = {
+        **figures,
+        "sessions": len(made),
+        "bounces": sum(session.bounce for session in made),
+        "orders": sum(session.orders for session in made),
+        "revenue": round(math.fsum(session.revenue for session in made), 2),
+        "session_seconds": math.fsum(session.duration_seconds for session in made),
+        "views_by_hour": dict(hours),
+        "views_by_site": _largest(sites, MOST_SITES_OF_A_VISITOR),
+        "sessions_by_channel": dict(Counter(session.channel for session in made)),
+        "sessions_by_device": dict(Counter(session.device_type or "unknown" for session in made)),
+        "sessions_by_country": dict(Counter(session.country or "unknown" for session in made)),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def total(day: date, parts: Iterable[Part]) -> Traffic | None:
+    """A day's row from the parts of all its visitors; None for a day without any."""
+    listed = [one for one in parts if one]
+    if not listed:
+        return None
+
+    def whole(name: str) -> int:
+        return int(sum(one.get(name, 0) for one in listed))
+
+    def exact(name: str, digits: int) -> float:
+        return round(math.fsum(one.get(name, 0.0) for one in listed), digits)
+
+    def merged(name: str) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for one in listed:
+            counts.update(one.get(name, {}))
+        return dict(counts)
+
+    hours = merged("views_by_hour")
+    return Traffic(
+        month=f"{day:%Y-%m}",
+        day=day,
+        events=whole("events"),
+        views=whole("views"),
+        visitors=sum("events" in one for one in listed),
+        sessions=whole("sessions"),
+        bounces=whole("bounces"),
+        orders=whole("orders"),
+        revenue=exact("revenue", 2),
+        session_seconds=exact("session_seconds", 3),
+        bot_events=whole("bot_events"),
+        bot_views=whole("bot_views"),
+        bot_visitors=sum("bot_events" in one for one in listed),
+        views_by_hour=[hours.get(str(hour), 0) for hour in range(24)],
+        views_by_site=_largest(merged("views_by_site"), MOST_SITES),
+        sessions_by_channel=merged("sessions_by_channel"),
+        sessions_by_device=merged("sessions_by_device"),
+        sessions_by_country=merged("sessions_by_country"),
+    )
+
+
+def _largest(counts: Mapping[str, int], number: int) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:number])
