@@ -108,7 +108,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **{f"AIRFLOW__{name}": str(value) for name, value in options.items()},
         "NO_PROXY": local,
         "no_proxy": local,
-        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+        "SPT_NOENV": "1",  # a process that sets its title keeps its environment, by which the stack knows it
     }
 
 
