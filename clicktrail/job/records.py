@@ -147,7 +147,7 @@ def _keys(keys: list[bytes | None], values: list[bytes | None], limit: int) -> l
 def _values(decoded: list[Decoded], originals: list[bytes | None], limit: int) -> list[bytes | None]:
     """An event's JSON, or a dead letter's original bytes.
 
-    A record that was compressed may be far larger than what a topic or a table takes: of that the first ``limit`` bytes.
+    A record that was compressed may be far larger than a topic or a table takes: of that the first ``limit`` bytes.
     """
     return [
         outcome.json if outcome.reason is None else original if original is None else original[:limit]
