@@ -54,7 +54,7 @@ _NOWHERE = _Parts(None, "", "")
 def page(url: str | None, path: str | None = None, search: str | None = None) -> Page:
     """The page of ``context.page``: ``path`` and ``search`` go before those of the address."""
     parts = _split(url)
-    own = _split(path)
+    own = _own_path(path)
     found = own.path or parts.path
     if not found and parts.host:
         found = "/"
@@ -89,6 +89,14 @@ def _split(url: str | None) -> _Parts:
     end = re.search(r"[/?#]", rest)
     authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
     return _split_path(tail)._replace(host=_host(authority))
+
+
+def _own_path(path: str | None) -> _Parts:
+    """The sender's path as it is, but for a query; a ``#`` in it is a route or a logged request's, not a fragment."""
+    if not path or not path.startswith("/") or path.startswith("//"):
+        return _split(path)
+    before, _, query = path.partition("?")
+    return _Parts(None, before, query)
 
 
 def _split_path(text: str) -> _Parts:

@@ -18,6 +18,7 @@ def test_an_address_is_split_without_credentials_port_and_fragment() -> None:
     [
         (("https://shop.example", None, None), ("shop.example", "/", None)),
         (("https://shop.example/a?x=1", "/b", "?y=2"), ("shop.example", "/b", "y=2")),
+        (("https://a.example/x#y", "/#/cart", None), ("a.example", "/#/cart", None)),
         ((None, "cart", "?step=2"), (None, "/cart", "step=2")),
         (("/cart?step=2", None, None), (None, "/cart", "step=2")),
         (("https://shop.example/login?next=http://a.example/x", None, None), ("shop.example", "/login", "next=http://a.example/x")),

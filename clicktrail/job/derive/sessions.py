@@ -21,7 +21,21 @@ LONGEST = DAY
 ORDER = "Order Completed"
 _ACTIONS = frozenset({"page", "screen", "track"})
 _PAID = frozenset(
-    {"cpc", "ppc", "cpm", "cpv", "cpa", "paid", "paid-search", "paid_search", "paidsearch", "display", "banner"}
+    {
+        "cpc",
+        "ppc",
+        "cpm",
+        "cpv",
+        "cpa",
+        "paid",
+        "paid-search",
+        "paid_search",
+        "paidsearch",
+        "display",
+        "banner",
+        "paid_social",
+        "paid-social",
+    }
 )
 _EMAIL = frozenset({"email", "e-mail", "mail", "newsletter"})
 _SOCIAL = frozenset({"social", "social-media", "social_media", "socialmedia"})
