@@ -118,7 +118,6 @@ def ledger(connect: Callable[[], Session], keyspace: str, partitions: Iterable[i
     measured = LedgerMeasure(error="", covered={}, read=0, good=0)
     try:
         session = connect()
-        session.default_timeout = TIMEOUT_SECONDS
         for partition in partitions:
             measured["covered"][str(partition)] = _next_offset(session, keyspace, partition, now)
             read, good = _read_within_a_day(session, keyspace, partition, now)
@@ -197,7 +196,8 @@ def _next_offset(session: Session, keyspace: str, partition: int, now: datetime)
     )
     today = now.astimezone(UTC).date()
     for back in range(-1, LOOKBACK_DAYS + 1):  # from tomorrow: the job's clock may be ahead
-        last = session.execute(select, (QUERY, today - timedelta(days=back), partition)).one().last
+        key = (QUERY, today - timedelta(days=back), partition)
+        last = session.execute(select, key, timeout=TIMEOUT_SECONDS).one().last
         if last is not None:
             return int(last) + 1
     return 0
@@ -209,9 +209,8 @@ def _read_within_a_day(session: Session, keyspace: str, partition: int, now: dat
         "WHERE query = %s AND day = %s AND partition = %s AND finished_at > %s ALLOW FILTERING"
     )  # filters within one partition
     today, since = now.astimezone(UTC).date(), now.astimezone(UTC) - timedelta(days=1)
-    rows = [
-        session.execute(select, (QUERY, today - timedelta(days=back), partition, since)).one() for back in (-1, 0, 1)
-    ]
+    keys = [(QUERY, today - timedelta(days=back), partition, since) for back in (-1, 0, 1)]
+    rows = [session.execute(select, key, timeout=TIMEOUT_SECONDS).one() for key in keys]
     return sum(row.read or 0 for row in rows), sum(row.good or 0 for row in rows)
 
 

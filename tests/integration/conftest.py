@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -34,6 +35,7 @@ def stack() -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def airflow_stack(stack: Settings) -> Iterator[Settings]:
     """The same servers with Airflow beside them; its DAGs work on the default topics and keyspace."""
+    os.environ["CAT_API_OFFLINE"] = "1"  # cat photos from the bundled sample: the tests need no network
     servers = Stack(stack)
     try:
         servers.up()
