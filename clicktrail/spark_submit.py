@@ -14,6 +14,7 @@ from clicktrail.java import SPARK_OPTIONS, java_env
 from clicktrail.settings import PROJECT, Settings
 
 JOB = PROJECT / "spark_jobs" / "clickstream_job.py"
+LOGGING = PROJECT / "clicktrail" / "job" / "log4j2.properties"
 EXTENSIONS = "com.datastax.spark.connector.CassandraSparkExtensions"
 
 
@@ -32,15 +33,18 @@ def spark_jars() -> str:
 
 def spark_conf(settings: Settings) -> dict[str, str]:
     """The configuration that the job needs from the very start of its JVM, whoever submits it."""
+    logging = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
     conf = {
         "spark.sql.extensions": EXTENSIONS,
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.extraJavaOptions": logging,
+        "spark.executor.extraJavaOptions": logging,
     }
     if settings.spark_master.startswith("local"):
         conf |= {
-            "spark.driver.extraJavaOptions": " ".join(SPARK_OPTIONS),
+            "spark.driver.extraJavaOptions": " ".join([logging, *SPARK_OPTIONS]),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
         }

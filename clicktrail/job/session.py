@@ -64,5 +64,4 @@ def create(settings: Settings) -> SparkSession:
     spark = builder.getOrCreate()
     partitions = str(max(2, spark.sparkContext.defaultParallelism))
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
-    spark.sparkContext.setLogLevel("WARN")
     return spark
