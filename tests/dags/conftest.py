@@ -32,5 +32,5 @@ def bag() -> Iterator[DagBag]:
 
     from airflow.dag_processing.dagbag import DagBag
 
-    yield DagBag(str(PROJECT / "dags"), include_examples=False)
+    yield DagBag(str(PROJECT / "dags"))
     shutil.rmtree(_HOME, ignore_errors=True)
