@@ -23,7 +23,7 @@ from clicktrail.settings import Settings
     dag_id="cat_photo_dag",
     doc_md=__doc__,
     schedule=Settings.from_env().cat_cron,
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=True,

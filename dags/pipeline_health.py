@@ -21,7 +21,7 @@ from airflow.sdk import dag, task
     dag_id="pipeline_health",
     doc_md=__doc__,
     schedule="*/5 * * * *",
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=True,
