@@ -1,14 +1,18 @@
-"""Airflow's connections to the embedded sample shop and the embedded mail server."""
+"""Airflow's connections: those to the embedded sample shop and mail server, and what the tasks make of them."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from clicktrail.sales.folders import Folders, api_token
 from clicktrail.sales.shop_names import DATABASE_ZONE
 from clicktrail.settings import Settings
+
+if TYPE_CHECKING:
+    from clicktrail.sales.pipeline import Shops
 
 
 def airflow_connections(settings: Settings, env: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -41,3 +45,31 @@ def airflow_connections(settings: Settings, env: Mapping[str, str] | None = None
         },
     }
     return {name: json.dumps(value) for name, value in own.items() if name not in env}
+
+
+def connected_shops(settings: Settings) -> Shops:
+    """The sources behind Airflow's connections ``sales_db`` and ``sales_api``; only those that the settings name."""
+    from airflow.sdk import BaseHook
+
+    from clicktrail.sales.pipeline import Shops
+    from clicktrail.sales.records import Source
+    from clicktrail.sales.source_api import SalesApi
+    from clicktrail.sales.source_database import database_of
+    from clicktrail.sales.sources import names
+
+    chosen = names(settings.sales_sources)
+    database = api = None
+    if Source.DATABASE in chosen:
+        conn = BaseHook.get_connection("sales_db")
+        database = database_of(
+            conn.conn_type or "", conn.host, conn.port, conn.login, conn.password, conn.schema, conn.extra_dejson
+        )
+    if Source.API in chosen:
+        conn = BaseHook.get_connection("sales_api")
+        api = SalesApi(_url(conn.schema, conn.host or "", conn.port), conn.password or "")
+    return Shops(database, api)
+
+
+def _url(scheme: str | None, host: str, port: int | None) -> str:
+    address = host if "://" in host else f"{scheme or 'https'}://{host}"
+    return f"{address}:{port}" if port else address

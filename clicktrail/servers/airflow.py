@@ -14,6 +14,7 @@ from pathlib import Path
 
 from clicktrail import versions
 from clicktrail.errors import ClicktrailError
+from clicktrail.sales.connections import airflow_connections
 from clicktrail.servers.process import Files, find
 from clicktrail.servers.service import Service, port_open
 from clicktrail.settings import PROJECT, Settings
@@ -104,6 +105,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **spark,
         **connections.environment(settings),
+        **airflow_connections(settings),
         "AIRFLOW_HOME": str(home),
         **{f"AIRFLOW__{name}": str(value) for name, value in options.items()},
         "NO_PROXY": local,
