@@ -1,0 +1,1 @@
+"""The numbers of a day as a page for the terminal."""
