@@ -36,7 +36,7 @@ def stack() -> Iterator[Settings]:
 def airflow_stack(stack: Settings) -> Iterator[Settings]:
     """The same servers with Airflow beside them; its DAGs work on the default topics and keyspace."""
     os.environ["CAT_API_OFFLINE"] = "1"  # cat photos from the bundled sample: the tests need no network
-    servers = Stack(stack)
+    servers = Stack(stack.with_changes(airflow_schedules=0))  # DAGs run only when a test says so
     try:
         servers.up()
         yield stack
