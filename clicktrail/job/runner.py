@@ -145,7 +145,7 @@ def _follow(
         if over:
             return
         lease.check()
-        if answers.due:
+        if how.trigger != AVAILABLE_NOW and answers.due:
             with writer.lock:
                 answers.refresh()
         if time.monotonic() > end:
