@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,7 @@ from clicktrail.cats.store import load_analytics
 from clicktrail.errors import ClicktrailError
 from clicktrail.settings import Settings
 
-WIDE_ENOUGH = 132
+WIDE_ENOUGH = 140
 """Columns that the table needs with the times in it."""
 
 
@@ -68,8 +69,10 @@ def table_of(rows: list[dict[str, Any]], by: By, analytics: dict[str, Any], *, w
         title=f"Cat photos: {analytics['events']:,} events, {len(analytics['photos']):,} photos",
         caption=f"as of {analytics['generated_at']}",
     )
+    if not wide:
+        table.box, table.padding, table.pad_edge = box.SIMPLE, (0, 1, 0, 0), False
     table.add_column("Breed", style="cyan", max_width=24)
-    for heading in ("Views", "Likes", "Like rate"):
+    for heading in ("Views", "Likes", "Like rate" if wide else "Rate"):
         table.add_column(heading, justify="right")
     if wide or by is By.BREED:
         table.add_column("First seen", no_wrap=True)
