@@ -51,6 +51,8 @@ class Settings:
     airflow_password: str = _secret()
     airflow_schedules: int = 1
     """0: the embedded Airflow runs a DAG only when it is told to."""
+    simulate: int = 1
+    """0: runs of the workflow send no simulated clicks unless they are told to; for where real traffic comes in."""
 
     kafka_bootstrap_servers: str = ""
     """``host:port,host:port``; empty means the embedded broker."""

@@ -3,7 +3,7 @@
 Once a day, or whenever it is triggered:
 
 1. **simulate_clicks** sends the clicks of simulated visitors to Kafka. Where real traffic comes in, turn it off
-   (`simulate` = false).
+   (`simulate` = false for a run, `CLICKTRAIL_SIMULATE=0` for all).
 2. **extract_from_kafka** pins the window of offsets that this run answers for: from where the last green run's audit
    ended to the end of the topic now. A cleared task answers for the same window. Where nothing is new, all behind it
    is skipped.
@@ -25,6 +25,8 @@ from clicktrail.settings import Settings
 from clicktrail.spark_submit import JOB, spark_conf, spark_jars
 from clicktrail.workflow.connections import JOB_ENVIRONMENT
 
+settings = Settings.from_env()
+
 with DAG(
     "clickstream_etl_workflow",
     schedule="@daily",
@@ -40,7 +42,7 @@ with DAG(
         "email_on_retry": False,
     },
     params={
-        "simulate": Param(True, type="boolean", description="send simulated clicks first"),
+        "simulate": Param(bool(settings.simulate), type="boolean", description="send simulated clicks first"),
         "count": Param(20_000, type="integer", minimum=1, maximum=50_000_000, description="how many clicks to send"),
         "seed": Param(1, type="integer", minimum=0, description="gives the visitors; each run has clicks of its own"),
         "rate": Param(0, type="number", minimum=0, description="clicks a second; 0: as fast as it goes"),
@@ -104,7 +106,7 @@ with DAG(
         ],
         name="clickstream",
         jars="{{ spark_jars() }}",
-        conf=spark_conf(Settings.from_env()),
+        conf=spark_conf(settings),
         env_vars=JOB_ENVIRONMENT,
     )
 
