@@ -125,3 +125,42 @@ def spark_schema() -> Any:
         "double": T.DoubleType(),
     }
     return T.StructType([T.StructField(field.name, kinds[field.kind], not field.required) for field in FIELDS])
+
+
+def document() -> str:
+    """The page that explains a transformed event: ``docs/transformed_clickstream.md``."""
+    rows = "\n".join(
+        f"| `{field.name}` | {field.kind} | {'yes' if field.required else ''} | {field.meaning} |" for field in FIELDS
+    )
+    return _PAGE.format(rows=rows, identity=", ".join(f"`{name}`" for name in IDENTITY))
+
+
+_PAGE = """# `transformed_clickstream`: what a transformed event says
+
+<!-- Made by `python -m clicktrail.events` from clicktrail/events.py; do not edit. -->
+
+A record's key is the visitor (`user_id`), as it was in the source topic. Its value is one flat JSON object in UTF-8 with
+the fields below; a field without a value is left out. Its headers are `source_topic`, `source_partition`,
+`source_offset` and `event_id`, as text. `events_by_user_day` in Cassandra has the same fields as columns.
+
+In JSON a `timestamp` is ISO 8601 in UTC with milliseconds (`2026-11-21T10:15:00.123Z`), a `date` is `2026-11-21`; `int`
+and `bigint` are whole numbers. The types are those of CQL.
+
+What makes an event this event is {identity}.
+The topic is at-least-once: the same event can appear again, with the same of these; the later by `received_at` is the
+one to keep.
+
+| field | type | always there | meaning |
+|---|---|---|---|
+{rows}
+
+How the derived fields come about, and from which sources, is in [decision 030](decisions/030-enrichment.md).
+"""
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    (Path(__file__).resolve().parent.parent / "docs" / "transformed_clickstream.md").write_text(
+        document(), encoding="utf-8"
+    )

@@ -17,7 +17,8 @@ DAY = date(2026, 11, 20)
 def row(**changes: object) -> SimpleNamespace:
     given = {
         "views": 1200, "visitors": 300, "sessions": 400, "orders": 10, "revenue": 1234.5, "bot_views": 7,
-        "bounces": 100, "session_seconds": 48_000.0, "views_by_hour": [0] * 23 + [5], "views_by_site": {"shop.example": 1200},
+        "bounces": 100, "session_seconds": 48_000.0, "views_by_hour": [0] * 23 + [5],
+        "views_by_site": {"shop.example": 1200},
         "sessions_by_channel": {"direct": 100, "search": 300}, "sessions_by_device": {"mobile": 400},
         "sessions_by_country": {"DE": 400},
     }  # fmt: skip

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
 from cassandra.concurrent import execute_concurrent, execute_concurrent_with_args
@@ -16,6 +16,7 @@ _BATCH_ROWS = 50
 _BATCH_BYTES = 16_384  # far below batch_size_fail_threshold
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Cql:
@@ -86,6 +87,12 @@ def insert(table: str, columns: Sequence[str]) -> str:
     """An INSERT of all ``columns``, its write time last."""
     marks = ", ".join("?" for _ in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) USING TIMESTAMP ?"
+
+
+def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Values in pieces of at most ``size``."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 def _cut(writes: list[Write]) -> Iterable[list[Write]]:

@@ -8,11 +8,12 @@ from datetime import date
 import orjson
 
 from clicktrail.job.derive import traffic
-from clicktrail.job.derive.cql import Cql, Write, insert
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
 from clicktrail.job.derive.funnels import Funnel, FunnelStep, steps
 from clicktrail.job.derive.traffic import Part, Traffic
 from clicktrail.job.derive.visits import SHARDS
 
+_AT_ONCE = 10
 _TRAFFIC = insert("traffic_by_day", Traffic._fields)
 _NO_TRAFFIC = "DELETE FROM traffic_by_day USING TIMESTAMP ? WHERE month = ? AND day = ?"
 _STEP = insert("funnels", ("funnel", "day", *FunnelStep._fields))
@@ -21,12 +22,14 @@ _NO_FUNNEL = "DELETE FROM funnels USING TIMESTAMP ? WHERE funnel = ? AND day = ?
 
 def refresh(cql: Cql, days: Iterable[date], funnels: Sequence[Funnel], write_time: int) -> None:
     """Sum these days anew."""
-    for day in sorted(days):
-        shards = cql.read(
-            "SELECT part FROM visitor_parts WHERE day = ? AND shard = ?", [(day, shard) for shard in range(SHARDS)]
-        )
-        parts: list[Part] = [orjson.loads(part) for rows in shards for (part,) in rows]
-        cql.write(_writes(day, parts, funnels, write_time))
+    select = "SELECT part FROM visitor_parts WHERE day = ? AND shard = ?"
+    for some in chunks(sorted(days), _AT_ONCE):
+        found = iter(cql.read(select, [(day, shard) for day in some for shard in range(SHARDS)]))
+        writes: list[Write] = []
+        for day in some:
+            parts: list[Part] = [orjson.loads(part) for _ in range(SHARDS) for (part,) in next(found)]
+            writes += _writes(day, parts, funnels, write_time)
+        cql.write(writes)
 
 
 def _writes(day: date, parts: Sequence[Part], funnels: Sequence[Funnel], write_time: int) -> Iterator[Write]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import heapq
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 
-from clicktrail.job.derive.cql import Cql, Write, insert
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
 from clicktrail.job.derive.pending import PageSpan, five_minutes
 
 RANKS = 100
 DAY_SHARDS = 16
 HOUR_SHARDS = 4
-_FIVE = timedelta(minutes=5)
+_AT_ONCE = 1_000
+_DAYS_AT_ONCE = 20
 _METRICS = "SELECT minute, views, bot_views FROM page_metrics WHERE site = ? AND page_path = ? AND day = ?"
 _OF_HOUR = insert("page_counts_by_hour", ("site", "hour", "shard", "page_path", "start", "views"))
 _NOT_OF_HOUR = (
@@ -27,6 +28,9 @@ _NOT_OF_DAY = (
 )
 _RANK = insert("top_pages", ("site", "bucket", "rank", "page_path", "views"))
 _NO_RANKS = "DELETE FROM top_pages USING TIMESTAMP ? WHERE site = ? AND bucket = ?"
+
+Hour = tuple[str, datetime]
+"""Of a site."""
 
 
 def ranked(views: Mapping[str, int]) -> list[tuple[int, str, int]]:
@@ -56,11 +60,14 @@ def refresh(cql: Cql, spans: Iterable[PageSpan], write_time: int) -> None:
     for span in spans:
         starts[span.site, span.page_path, span.start.date()].add(span.start)
     pages = list(starts)
-    for page, rows in zip(pages, cql.read(_METRICS, pages), strict=True):
-        views: Counter[datetime] = Counter()
-        for minute, seen, by_bots in rows:
-            views[five_minutes(minute)] += seen - (by_bots or 0)
-        cql.write(_counts(page, starts[page], views, write_time))
+    for some in chunks(pages, _AT_ONCE):
+        writes: list[Write] = []
+        for page, rows in zip(some, cql.read(_METRICS, some), strict=True):
+            views: Counter[datetime] = Counter()
+            for minute, seen, by_bots in rows:
+                views[five_minutes(minute)] += seen - (by_bots or 0)
+            writes += _counts(page, starts[page], views, write_time)
+        cql.write(writes)
     _rank_hours(cql, starts, write_time)
     _rank_days(cql, {(site, day) for site, _, day in pages}, write_time)
 
@@ -86,14 +93,22 @@ def _counts(
 
 
 def _rank_hours(cql: Cql, starts: Mapping[tuple[str, str, date], Iterable[datetime]], write_time: int) -> None:
-    touched: dict[tuple[str, datetime], set[datetime]] = defaultdict(set)
+    touched: dict[Hour, set[datetime]] = defaultdict(set)
     for (site, _, _), times in starts.items():
         for start in times:
             touched[site, start.replace(minute=0)].add(start)
-    hours = list(touched)
+    for hours in chunks(sorted(touched), _AT_ONCE // HOUR_SHARDS):
+        cql.write(_hours(cql, hours, touched, write_time))
+
+
+def _hours(
+    cql: Cql,
+    hours: Sequence[tuple[str, datetime]],
+    touched: Mapping[tuple[str, datetime], set[datetime]],
+    write_time: int,
+) -> Iterator[Write]:
     select = "SELECT page_path, start, views FROM page_counts_by_hour WHERE site = ? AND hour = ? AND shard = ?"
     found = cql.read(select, [(*hour, shard) for hour in hours for shard in range(HOUR_SHARDS)])
-    writes: list[Write] = []
     for number, (site, hour) in enumerate(hours):
         whole: Counter[str] = Counter()
         by_start: dict[datetime, Counter[str]] = defaultdict(Counter)
@@ -101,18 +116,20 @@ def _rank_hours(cql: Cql, starts: Mapping[tuple[str, str, date], Iterable[dateti
             for path, start, views in rows:
                 whole[path] += views
                 by_start[start][path] += views
-        writes += _ranks(site, bucket_of_hour(hour), whole, write_time)
+        yield from _ranks(site, bucket_of_hour(hour), whole, write_time)
         for start in touched[site, hour]:
-            writes += _ranks(site, bucket_of_five_minutes(start), by_start[start], write_time)
-    cql.write(writes)
+            yield from _ranks(site, bucket_of_five_minutes(start), by_start[start], write_time)
 
 
 def _rank_days(cql: Cql, days: Iterable[tuple[str, date]], write_time: int) -> None:
     select = "SELECT page_path, views FROM page_counts_by_day WHERE site = ? AND day = ? AND shard = ?"
-    for site, day in sorted(days):
-        shards = cql.read(select, [(site, day, shard) for shard in range(DAY_SHARDS)])
-        views = {path: count for rows in shards for path, count in rows}
-        cql.write(_ranks(site, bucket_of_day(day), views, write_time))
+    for some in chunks(sorted(days), _DAYS_AT_ONCE):
+        found = iter(cql.read(select, [(site, day, shard) for site, day in some for shard in range(DAY_SHARDS)]))
+        writes: list[Write] = []
+        for site, day in some:
+            views = {path: count for _ in range(DAY_SHARDS) for path, count in next(found)}
+            writes += _ranks(site, bucket_of_day(day), views, write_time)
+        cql.write(writes)
 
 
 def _ranks(site: str, bucket: str, views: Mapping[str, int], write_time: int) -> Iterator[Write]:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import orjson
 
 from clicktrail.job.derive import visitor
-from clicktrail.job.derive.cql import Cql, Write, insert
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
 from clicktrail.job.derive.event import Event
 from clicktrail.job.derive.funnels import Funnel
 from clicktrail.job.derive.known import Target, read_events
@@ -32,8 +32,7 @@ _NO_PART = "DELETE FROM visitor_parts USING TIMESTAMP ? WHERE day = ? AND shard 
 def refresh(cql: Cql, targets: Sequence[Target], funnels: Sequence[Funnel], write_time: int) -> set[date]:
     """Derive the targets' days anew; returns the days whose sums change."""
     days: set[date] = set()
-    for start in range(0, len(targets), AT_ONCE):
-        some = targets[start : start + AT_ONCE]
+    for some in chunks(targets, AT_ONCE):
         writes: list[Write] = []
         for target, events in zip(some, _load(cql, some, visitor.reach(funnels)), strict=True):
             days |= events.keys()
