@@ -17,8 +17,9 @@ from kafka.partitioner import DefaultPartitioner, murmur2
 from clicktrail.brokers import kafka_python_config
 from clicktrail.errors import ClicktrailError
 from clicktrail.settings import Settings
-from clicktrail.topics import ensure_topics
+from clicktrail.topics import ensure_topics, list_topics
 
+_ANSWERS_WITHIN = 15  # seconds
 _IN_FLIGHT = 20_000
 _CONFIRM = 5_000
 _MOST_KEYS = 500_000
@@ -52,6 +53,21 @@ class RememberingPartitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka
         return found % len(cluster.partitions_for_topic(topic))
 
 
+def _fast(settings: Settings) -> dict[str, Any]:
+    return {
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": "lz4",
+        "batch_size": 262_144,
+        "linger_ms": 20,
+        "partitioner": RememberingPartitioner(),
+        "max_request_size": settings.max_record_bytes + _FRAMING,
+        "delivery_timeout_ms": _DELIVERY_TIMEOUT * 1000,
+        "allow_auto_create_topics": False,
+        "metrics_enabled": False,
+    }
+
+
 class Sender:
     """Sends to the source topic; as a context manager it confirms all that was sent before it leaves.
 
@@ -61,32 +77,22 @@ class Sender:
         ClicktrailError: no broker, a topic that does not fit, or a message that the broker did not take.
     """
 
-    def __init__(self, settings: Settings, rate: float = 0) -> None:
+    def __init__(self, settings: Settings, rate: float = 0, **client: Any) -> None:
         """Connect.
 
         Args:
             settings: where Kafka is, and the topic's name.
             rate: messages a second; 0 is as fast as it goes.
+            client: arguments of KafkaProducer that replace those here: for measuring them.
         """
+        list_topics(settings, _ANSWERS_WITHIN)
         ensure_topics(settings)
         self._settings, self._topic, self._rate = settings, settings.source_topic, rate
         self._waiting: deque[Any] = deque()
         self._sent = 0
         self.confirmed = 0
         try:
-            self._producer = KafkaProducer(
-                **kafka_python_config(settings),
-                acks="all",
-                enable_idempotence=True,
-                compression_type="lz4",
-                batch_size=262_144,
-                linger_ms=20,
-                partitioner=RememberingPartitioner(),
-                max_request_size=settings.max_record_bytes + _FRAMING,
-                delivery_timeout_ms=_DELIVERY_TIMEOUT * 1000,
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-            )
+            self._producer = KafkaProducer(**kafka_python_config(settings), **(_fast(settings) | client))
         except KafkaError as error:
             raise self._refused(error) from error
         self._send = self._producer.send
