@@ -20,6 +20,7 @@ Window = Mapping[int, tuple[int, int]]
 
 _LOOK = 2.0
 _STALLED = 600.0
+_LOOK_BACK = timedelta(days=60)  # the other driver may have done the window long before
 
 
 def parse_window(text: str) -> dict[int, tuple[int, int]]:
@@ -42,7 +43,7 @@ def wait_until_covered(settings: Settings, window: Window, stalled_after: float 
     Raises:
         ClicktrailError: nothing of it was covered for ``stalled_after`` seconds.
     """
-    first_day = (datetime.now(UTC) - timedelta(days=1)).date()
+    first_day = (datetime.now(UTC) - _LOOK_BACK).date()
     before, since = -1, time.monotonic()
     with store.connect(settings) as session:
         while True:

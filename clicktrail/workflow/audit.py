@@ -33,6 +33,7 @@ _CLOCKS_DIFFER = 60_000  # milliseconds between the clocks of two brokers
 _EPOCH = dt.datetime(1970, 1, 1)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _A_DAY = dt.timedelta(days=1)
+_WITHOUT_RECORDS = dt.timedelta(days=60)
 
 
 @dataclass
@@ -97,8 +98,9 @@ def gaps(session: Session, broker: Broker, window: Window) -> list[Span]:
     """What of the window the job's ledger does not cover; offsets that hold no record are no gap."""
     heads = [Span(span.partition, span.first, span.first + 1) for span in window.spans]
     moments = [record.received_at for record in broker.read(window.topic, heads)]
-    began = (_EPOCH + min(moments, default=0) * _MILLISECOND).date()  # no batch holds an offset before the broker does
     today = dt.datetime.now(dt.UTC).date()
+    # No batch holds an offset before the broker does; where compaction took the first records, it is a guess.
+    began = (_EPOCH + min(moments) * _MILLISECOND).date() if moments else today - _WITHOUT_RECORDS
     done = ledger.read(session, [s.partition for s in window.spans], began - _A_DAY, today + _A_DAY)
     left = [
         Span(span.partition, first, end)
