@@ -139,8 +139,8 @@ _PAGE = """# `transformed_clickstream`: what a transformed event says
 
 <!-- Made by `python -m clicktrail.events` from clicktrail/events.py; do not edit. -->
 
-A record's key is the visitor (`user_id`), as it was in the source topic. Its value is one flat JSON object in UTF-8 with
-the fields below; a field without a value is left out. Its headers are `source_topic`, `source_partition`,
+A record's key is the visitor (`user_id`), as it was in the source topic. Its value is one flat JSON object in UTF-8
+with the fields below; a field without a value is left out. Its headers are `source_topic`, `source_partition`,
 `source_offset` and `event_id`, as text. `events_by_user_day` in Cassandra has the same fields as columns.
 
 In JSON a `timestamp` is ISO 8601 in UTC with milliseconds (`2026-11-21T10:15:00.123Z`), a `date` is `2026-11-21`; `int`
