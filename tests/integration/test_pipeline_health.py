@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email import message_from_bytes
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,9 @@ from clicktrail.brokers import confluent_config
 from clicktrail.health import channels, checks, incidents, measure
 from clicktrail.health.measure import RunsMeasure
 from clicktrail.job import ledger
+from clicktrail.sales.connections import airflow_connections
 from clicktrail.servers import Stack, data_services
+from clicktrail.servers.mail import mail_folder, mail_server
 from clicktrail.settings import Settings
 from clicktrail.workflow.airflow_api import DONE, AirflowApi
 from tests.integration.support import stack_settings, wait_for
@@ -43,15 +46,30 @@ def test_the_dag_is_green(airflow_stack: Settings) -> None:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[tuple[Settings, Stack]]:
-    """A broker of its own, for it is killed."""
-    settings = stack_settings(tmp_path / "home")
+    """A broker of its own, for it is killed; alerts also go by mail."""
+    settings = stack_settings(tmp_path / "home").with_changes(health_email_to="ops@example.com")
     servers = Stack(settings, [one for one in data_services(settings) if one.name in {"zookeeper", "kafka"}])
     servers.up()
     yield settings, servers
     servers.down()
 
 
-def test_one_alert_for_a_killed_broker_and_one_all_clear(broker: tuple[Settings, Stack], pipeline: Settings) -> None:
+@pytest.fixture
+def mails(broker: tuple[Settings, Stack], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A mail server that writes to this folder, and Airflow's connection to it."""
+    settings, _ = broker
+    monkeypatch.setenv("AIRFLOW_HOME", str(settings.home / "airflow"))
+    connections = airflow_connections(settings, {})
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connections["AIRFLOW_CONN_SMTP_DEFAULT"])
+    server = mail_server(settings.host, settings.mail_port, mail_folder(settings))
+    server.start()
+    yield mail_folder(settings)
+    server.stop()
+
+
+def test_one_alert_for_a_killed_broker_and_one_all_clear(
+    broker: tuple[Settings, Stack], mails: Path, pipeline: Settings
+) -> None:
     settings, servers = broker
     bounds = checks.Bounds.of(settings)
     topics.ensure_topics(settings)
@@ -80,6 +98,11 @@ def test_one_alert_for_a_killed_broker_and_one_all_clear(broker: tuple[Settings,
     assert run() == []
     alerts = (settings.home / "health" / channels.ALERTS).read_text().splitlines()
     assert [json.loads(line)["kind"] for line in alerts] == ["alert", "over"]
+    subjects = [message_from_bytes(mail.read_bytes())["Subject"] for mail in sorted(mails.glob("*.eml"))]
+    assert [subject.split(":")[0] for subject in subjects] == [
+        "[clicktrail] ALERT kafka",
+        "[clicktrail] ALL CLEAR kafka",
+    ]
 
 
 def test_lag_freshness_and_dead_letters_are_measured(pipeline: Settings) -> None:

@@ -153,7 +153,9 @@ def test_analytics_come_back_from_the_events(tmp_path: Path, analytics: str) -> 
         path.write_text(json.dumps(saved))
     with open_store(tmp_path) as store:
         assert store.append(records(sent)) == 0
+        assert store.append(records([event(1)], first=len(sent))) == 1
         store.save_analytics()
+    sent.append(event(1))
     assert load_totals(tmp_path)["events"] == len(sent)
     assert load_totals(tmp_path)["views"] == sum(one["event"] == "view" for one in sent)
 
@@ -182,6 +184,7 @@ def test_what_is_no_event_is_kept_apart_and_stops_nothing(tmp_path: Path) -> Non
     bad = [Record(0, 0, b"\xff{", "t"), Record(0, 1, b"[1]", "t"), Record(0, 2, b'{"event":"purr"}', "t")]
     with open_store(tmp_path) as store:
         store.append([*bad, *records([event(1)], first=3)])
+        assert store.append(bad) == 0
         store.save_analytics()
     found = load_analytics(tmp_path)
     assert found is not None
