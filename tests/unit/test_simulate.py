@@ -36,6 +36,8 @@ def test_another_run_sends_other_clicks_of_the_same_visitors():
     )
     assert not {event["messageId"] for event in here} & {event["messageId"] for event in there}
     assert {event["anonymousId"] for event in here} == {event["anonymousId"] for event in there}
+    paths = [[event["context"]["page"]["path"] for event in run] for run in (here, there)]
+    assert paths[0] != paths[1]
     strangers = events(Order(8, RUN, 3000, visitors=50))
     assert not {event["anonymousId"] for event in here} & {event["anonymousId"] for event in strangers}
 
