@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
+from cassandra import OperationTimedOut, ReadTimeout, Unavailable, WriteTimeout
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
-from cassandra.concurrent import execute_concurrent, execute_concurrent_with_args
+from cassandra.concurrent import execute_concurrent
+from cassandra.protocol import OverloadedErrorMessage
 from cassandra.query import BatchStatement, BatchType, PreparedStatement, tuple_factory
 
-_AT_ONCE = 128
+_AT_ONCE = 64
+_ATTEMPTS = 5
+_PATIENCE = 120.0  # seconds for one request
+_BUSY = (OperationTimedOut, ReadTimeout, WriteTimeout, Unavailable, OverloadedErrorMessage)
 _BATCH_ROWS = 50
 _BATCH_BYTES = 16_384  # far below batch_size_fail_threshold
+
+logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -28,17 +37,17 @@ class Cql:
         self._prepared: dict[str, PreparedStatement] = {}
 
     @cached_property
-    def _tuples(self) -> Any:
-        return self._session.execution_profile_clone_update(EXEC_PROFILE_DEFAULT, row_factory=tuple_factory)
+    def _profile(self) -> Any:
+        return self._session.execution_profile_clone_update(
+            EXEC_PROFILE_DEFAULT, row_factory=tuple_factory, request_timeout=_PATIENCE
+        )
 
     def read(self, statement: str, keys: Sequence[Sequence[Any]]) -> list[list[Row]]:
         """The rows of a SELECT for each key, in the order of the keys."""
         if not keys:
             return []
-        found = execute_concurrent_with_args(
-            self._session, self._prepare(statement), keys, concurrency=_AT_ONCE, execution_profile=self._tuples
-        )
-        return [list(rows) for _, rows in found]
+        prepared = self._prepare(statement)
+        return [list(rows) for rows in self._execute([(prepared, key) for key in keys])]
 
     def one(self, statement: str, key: Sequence[Any]) -> list[Row]:
         """The rows of one SELECT."""
@@ -50,7 +59,31 @@ class Cql:
         for write in writes:
             by_partition[write.partition].append(write)
         together = [part for writes in by_partition.values() for part in _cut(writes)]
-        execute_concurrent(self._session, [self._bound(part) for part in together], concurrency=_AT_ONCE)
+        self._execute([self._bound(part) for part in together])
+
+    def _execute(self, statements: list[tuple[Any, Any]]) -> list[Any]:
+        """The results in the order of the statements; what a busy server did not do in time is asked for again."""
+        results: list[Any] = [None] * len(statements)
+        left = list(range(len(statements)))
+        for attempt in range(1, _ATTEMPTS + 1):
+            asked = [statements[place] for place in left]
+            answers = execute_concurrent(
+                self._session, asked, _AT_ONCE, raise_on_first_error=False, execution_profile=self._profile
+            )
+            failed = []
+            for place, (done, result) in zip(left, answers, strict=True):
+                if done:
+                    results[place] = result
+                elif attempt == _ATTEMPTS or not isinstance(result, _BUSY):
+                    raise result
+                else:
+                    failed.append(place)
+            if not failed:
+                break
+            logger.warning("%d of %d requests got no answer in time, asking again", len(failed), len(left))
+            time.sleep(2**attempt)
+            left = failed
+        return results
 
     def _bound(self, writes: list[Write]) -> tuple[Any, Any]:
         if len(writes) == 1:
