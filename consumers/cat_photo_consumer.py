@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from clicktrail.cats import consume as cats
 from clicktrail.cats.consume import BATCH, Outcome, consume
 from clicktrail.errors import ClicktrailError
 from clicktrail.settings import Settings, SettingsError
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def drain(settings: Settings) -> Outcome:
     """Take what is in the topic now and stop."""
-    outcome = consume(settings, settings.cat_folder)
+    outcome = cats.drain(settings, settings.cat_folder)
     logger.info("%d of %d polled events are new in %s", outcome.written, outcome.polled, settings.cat_folder)
     return outcome
 

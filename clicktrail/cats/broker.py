@@ -6,8 +6,15 @@ import json
 import logging
 from collections.abc import Sequence
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from clicktrail.brokers import confluent_config
 from clicktrail.cats.simulate import CatEvent
@@ -41,6 +48,32 @@ def ensure_topic(settings: Settings) -> None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise unreachable(settings, error) from error
+
+
+def topic_ends(settings: Settings) -> dict[int, int]:
+    """The next offset of each partition of the topic."""
+    admin = AdminClient(confluent_config(settings), logger=logger)
+    try:
+        partitions = admin.list_topics(timeout=TIMEOUT_SECONDS).topics[settings.cat_topic].partitions
+        asked = {TopicPartition(settings.cat_topic, n): OffsetSpec.latest() for n in partitions}  # type: ignore[no-untyped-call]
+        answers = admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
+        return {at.partition: future.result(TIMEOUT_SECONDS * 2).offset for at, future in answers.items()}
+    except KafkaException as error:
+        raise unreachable(settings, error) from error
+
+
+def committed_offsets(settings: Settings) -> dict[int, int]:
+    """What the consumer group has committed, of the partitions for which it has."""
+    admin = AdminClient(confluent_config(settings), logger=logger)
+    group = settings.cat_consumer_group
+    try:
+        answers = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_SECONDS
+        )
+        found = answers[group].result(TIMEOUT_SECONDS * 2).topic_partitions or []
+    except KafkaException as error:
+        raise unreachable(settings, error) from error
+    return {at.partition: at.offset for at in found if at.topic == settings.cat_topic and at.offset >= 0}
 
 
 def unreachable(settings: Settings, error: KafkaException) -> ClicktrailError:

@@ -27,9 +27,9 @@ from confluent_kafka import (
 )
 
 from clicktrail.brokers import confluent_config
-from clicktrail.cats.broker import TIMEOUT_SECONDS, ensure_topic, unreachable
+from clicktrail.cats.broker import TIMEOUT_SECONDS, committed_offsets, ensure_topic, topic_ends, unreachable
 from clicktrail.cats.simulate import iso
-from clicktrail.cats.store import EventStore, Record
+from clicktrail.cats.store import EventStore, FolderBusyError, Record
 from clicktrail.errors import ClicktrailError
 from clicktrail.settings import Settings
 
@@ -39,6 +39,8 @@ BATCH = 500
 ASSIGNMENT_SECONDS = 90.0
 """A group may have to wait until a member that vanished has timed out."""
 ANALYTICS_EVERY_SECONDS = 5.0
+BUSY_SECONDS = 240.0
+"""How long another writer of the folder is waited for."""
 
 
 @dataclass
@@ -82,6 +84,29 @@ def consume(
             raise unreachable(settings, error) from error
         finally:
             consumer.close()
+
+
+def drain(settings: Settings, folder: Path, patience: float = BUSY_SECONDS) -> Outcome:
+    """Take events until the topic's end as it is now, or wait until the folder's present writer has.
+
+    Raises:
+        ClicktrailError: as :func:`consume`, or another writer did not get there within ``patience`` seconds.
+    """
+    try:
+        return consume(settings, folder)
+    except FolderBusyError:
+        logger.info(
+            "another consumer writes into %s: waiting until it has what is in %s now", folder, settings.cat_topic
+        )
+    ends, deadline = topic_ends(settings), time.monotonic() + patience
+    while behind := {n for n, end in ends.items() if committed_offsets(settings).get(n, 0) < end}:
+        if time.monotonic() > deadline:
+            raise FolderBusyError(
+                f"Another cat photo consumer writes into {folder} and has not come to the end of partitions "
+                f"{sorted(behind)} in {patience:.0f} s. Stop it: this task then takes the events."
+            )
+        time.sleep(1.0)
+    return Outcome(partitions=ends)
 
 
 def _config(settings: Settings, folder: Path) -> dict[str, Any]:

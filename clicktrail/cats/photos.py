@@ -24,6 +24,7 @@ from clicktrail.errors import ClicktrailError
 logger = logging.getLogger(__name__)
 
 DEFAULT_URL = "https://api.thecatapi.com/v1"
+SEARCH = "/images/search"
 TIMEOUT_SECONDS = (5.0, 20.0)
 """To connect, and between two pieces of the answer."""
 ATTEMPTS = 5
@@ -54,7 +55,7 @@ class CatApi:
         """Read the three variables from ``env`` (the process's environment by default)."""
         env = os.environ if env is None else env
         return cls(
-            url=(env.get("CAT_API_URL") or DEFAULT_URL).rstrip("/"),
+            url=(env.get("CAT_API_URL") or DEFAULT_URL).rstrip("/").removesuffix(SEARCH),
             key=env.get("CAT_API_KEY", ""),
             offline=env.get("CAT_API_OFFLINE", "").strip().lower() in {"1", "true", "yes"},
         )
@@ -109,9 +110,7 @@ def _request(api: CatApi, limit: int) -> list[Photo]:
     if api.key:
         headers["x-api-key"] = api.key
     try:
-        answer = requests.get(
-            f"{api.url}/images/search", params={"limit": limit}, headers=headers, timeout=TIMEOUT_SECONDS
-        )
+        answer = requests.get(f"{api.url}{SEARCH}", params={"limit": limit}, headers=headers, timeout=TIMEOUT_SECONDS)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _TryAgain(f"no answer ({type(error).__name__}: {error})") from error
     except requests.RequestException as error:

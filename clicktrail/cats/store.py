@@ -30,6 +30,10 @@ EVENTS = "cat_photo_events.jsonl"
 ANALYTICS = "cat_photo_analytics.json"
 
 
+class FolderBusyError(ClicktrailError):
+    """Another process is the folder's writer."""
+
+
 @dataclass(frozen=True)
 class Record:
     """One message as Kafka gave it."""
@@ -54,7 +58,7 @@ class EventStore:
         """Lock the folder, repair the file's end and read what is there.
 
         Raises:
-            ClicktrailError: another consumer writes into this folder.
+            FolderBusyError: another consumer writes into this folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / ".lock").open("w")
@@ -62,7 +66,7 @@ class EventStore:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise ClicktrailError(
+            raise FolderBusyError(
                 f"Another cat photo consumer writes into {self.folder}. Stop it, or name another folder with --folder."
             ) from error
         self._file = (self.folder / EVENTS).open("a+b")

@@ -13,12 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
-from clicktrail.brokers import confluent_config
-from clicktrail.cats.broker import send
-from clicktrail.cats.consume import consume
+from clicktrail.cats.broker import committed_offsets, send, topic_ends
+from clicktrail.cats.consume import consume, drain
 from clicktrail.cats.photos import CatApi, fetch_photos
 from clicktrail.cats.simulate import CatEvent, simulate
 from clicktrail.cats.store import ANALYTICS, EVENTS
@@ -93,6 +89,9 @@ def test_each_event_once_whenever_the_consumer_is_killed(stack: Settings, tmp_pa
     send(second, settings)
     with following(settings, folder):
         wait_for(lambda: size(folder) > seen, "another write", pause=0.005)
+        assert drain(settings, folder).written == 0  # as the DAG's task does beside a consumer that runs for good
+    with following(settings, folder):
+        pass  # killed while it starts
     done = consume(settings, folder)  # stops at the topic's end
     lost = settings.with_changes(cat_consumer_group="cats_kill_without_commits")
     again = consume(lost, folder)  # as if nothing had been committed
@@ -111,22 +110,7 @@ def test_each_event_once_whenever_the_consumer_is_killed(stack: Settings, tmp_pa
     )
     abyssinian = [recount([*first, *second])[photo["id"]] for photo in photos if photo["breeds"] == ["Abyssinian"]]
     assert analytics["breeds"]["Abyssinian"]["views"] == sum(row[0] for row in abyssinian)
-    assert committed(settings) == ends(settings) == done.partitions
-
-
-def committed(settings: Settings) -> dict[int, int]:
-    """What the group has committed."""
-    admin = AdminClient(confluent_config(settings))
-    asked = ConsumerGroupTopicPartitions(settings.cat_consumer_group)
-    found = admin.list_consumer_group_offsets([asked])[settings.cat_consumer_group].result(60).topic_partitions
-    return {at.partition: at.offset for at in found}
-
-
-def ends(settings: Settings) -> dict[int, int]:
-    """The end of each partition of the topic that holds anything, by the broker."""
-    admin = AdminClient(confluent_config(settings))
-    asked = {TopicPartition(settings.cat_topic, n): OffsetSpec.latest() for n in range(settings.topic_partitions)}
-    return {at.partition: future.result(60).offset for at, future in admin.list_offsets(asked).items()}
+    assert committed_offsets(settings) == topic_ends(settings) == done.partitions
 
 
 def test_the_dag_is_green_and_each_of_its_events_is_stored(airflow_stack: Settings) -> None:

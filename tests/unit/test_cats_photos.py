@@ -173,6 +173,7 @@ def test_environment() -> None:
     assert (api.url, api.key, api.offline) == ("http://cats/v1", "secret", True)
     assert "secret" not in repr(api)
     assert CatApi.from_env({"CAT_API_OFFLINE": "0"}) == CatApi()
+    assert CatApi.from_env({"CAT_API_URL": "http://cats/v1/images/search"}).url == "http://cats/v1"
 
 
 def test_retry_after() -> None:
