@@ -220,6 +220,7 @@ class _Loop:
                 start = max(in_file, in_group if in_group <= high else 0)
                 assigned.offset = start if start >= low else OFFSET_BEGINNING
                 self._next[assigned.partition] = max(start, low)
+                self._uncommitted |= in_file > known.offset  # a crash between write and commit left it behind
                 self._ends[assigned.partition] = high
             consumer.assign(partitions)
             self._assigned = True
