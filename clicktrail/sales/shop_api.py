@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 log = logging.getLogger(__name__)
 
-PAGE = 100  # items
+PAGE = 50  # items
 
 
 class ShopApi(ThreadingHTTPServer):

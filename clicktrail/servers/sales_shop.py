@@ -7,10 +7,9 @@ import logging
 import signal
 import sys
 import threading
-import urllib.request
 from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from types import FrameType
-from urllib.error import URLError
 
 from clicktrail.sales.folders import Folders, api_token, write_atomically
 from clicktrail.servers.service import Service
@@ -52,11 +51,15 @@ def write_missing_days(folders: Folders, today: date) -> None:
 
 
 def _reason(settings: Settings) -> str | None:
+    connection = HTTPConnection(settings.host, settings.sales_api_port, timeout=5)
     try:
-        with urllib.request.urlopen(f"http://{settings.host}:{settings.sales_api_port}/health", timeout=5) as answer:
-            return None if answer.status == 200 else f"it answers {answer.status}"
-    except (URLError, OSError) as error:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
         return f"it does not answer: {error}"
+    finally:
+        connection.close()
+    return None if status == 200 else f"it answers {status}"
 
 
 def main() -> None:
