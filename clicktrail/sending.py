@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.partitioner import DefaultPartitioner, murmur2
 
 from clicktrail.brokers import kafka_python_config
@@ -107,7 +107,12 @@ class Sender:
         """
         if self._rate:
             self._keep_pace()
-        self._waiting.append(self._send(self._topic, value, key))
+        try:
+            self._waiting.append(self._send(self._topic, value, key))
+        except MessageSizeTooLargeError:
+            raise
+        except KafkaError as error:
+            raise self._refused(error) from error
         self._sent += 1
         if len(self._waiting) >= _IN_FLIGHT:
             self._confirm(_CONFIRM)
