@@ -9,16 +9,19 @@ import json
 import os
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cassandra.cluster import Session
+from rich.console import Console
 
 from clicktrail import store
 from clicktrail.replay.pace import Pace
 from clicktrail.replay.run import find_format, replay
+from clicktrail.report import figures as report
+from clicktrail.report.page import render
 from clicktrail.sending import Sender
 from clicktrail.settings import Settings
 from clicktrail.simulate import Order, clicks
@@ -161,6 +164,23 @@ def check(session: Session, messages: list[Message]) -> None:
     assert {row.pop("month") for row in traffic.values()} == {f"{day:%Y-%m}" for day in expected.traffic}
     assert traffic == expected.traffic
     assert not rows(session, "refresh_pending")
+    check_report(session, expected)
+
+
+def check_report(session: Session, expected: Answers) -> None:
+    """The report of a day of the access log says what was recounted."""
+    day = date(2015, 5, 18)
+    figures = report.read(session, day)
+    assert figures.series("views")[-3:] == [
+        0.0,
+        *(float(expected.traffic[d]["views"]) for d in (date(2015, 5, 17), day)),
+    ]
+    pages = [(row.page_path, row.views) for row in figures.pages["semicomplete.com"]]
+    assert pages == expected.top_pages["semicomplete.com", "day 2015-05-18"][: report.PAGES]
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(render(figures))
+    assert f"{expected.traffic[day]['visitors']:,}" in shown.get()
 
 
 def _maps(row: dict[str, Any]) -> dict[str, Any]:
