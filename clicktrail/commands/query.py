@@ -15,7 +15,6 @@ import orjson
 import typer
 from cassandra import DriverException, InvalidRequest, RequestExecutionException
 from cassandra.protocol import SyntaxException
-from cassandra.query import dict_factory
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,7 +38,6 @@ def query(
 ) -> None:
     """Run a CQL statement and print its rows."""
     with connect(Settings.from_env()) as session:
-        session.row_factory = dict_factory
         try:
             result = session.execute(cql)
             columns = list(result.column_names or [])
@@ -67,25 +65,25 @@ def _login(settings: Settings) -> list[str]:
     return options
 
 
-def _write(output: Format, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+def _write(output: Format, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     if output is Format.JSON:
         for row in rows:
-            typer.echo(orjson.dumps({name: _plain(row[name]) for name in columns}).decode())
+            typer.echo(orjson.dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}).decode())
     elif output is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_text(row[name]) for name in columns] for row in rows)
+        writer.writerows([_text(value) for value in row] for row in rows)
     elif columns:
         _print_table(columns, list(rows))
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     table = Table(caption=f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", caption_justify="left")
-    for name in columns:
-        numeric = all(isinstance(row[name], int | float | Decimal) for row in rows if row[name] is not None)
+    for at, name in enumerate(columns):
+        numeric = all(isinstance(row[at], int | float | Decimal) for row in rows if row[at] is not None)
         table.add_column(Text(name), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(Text(_text(row[name])) for name in columns))
+        table.add_row(*(Text(_text(value)) for value in row))
     console = Console()
     if not console.is_terminal:  # a file or a pipe has no width
         console = Console(width=max(80, console.measure(table, options=console.options.update(width=10_000)).maximum))

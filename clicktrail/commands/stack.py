@@ -48,7 +48,9 @@ def up(
 def down() -> None:
     """Stop the embedded servers; their data stays."""
     stopped = Stack(Settings.from_env()).down()
-    Console().print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing is running.", highlight=False)
+    Console().print(
+        f"Stopped: {', '.join(stopped)}." if stopped else "Nothing is running.", highlight=False, soft_wrap=True
+    )
 
 
 def status() -> None:

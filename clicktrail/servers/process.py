@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MARK = "_CLICKTRAIL_SERVICE"
 """Environment variable that names state folder and service in all processes of a service."""
+_SAME_TIME = 5.0  # seconds: the pid file is written at once; the start time of a process is known to about a second
 _LOG_LIMIT = 20_000_000  # bytes: a larger log is set aside at the next start
 # The shell writes its own id and then becomes the server: there is no moment at which one runs without a record.
 _LAUNCHER = 'echo "$$" > "$0.new" && mv "$0.new" "$0" && exec "$@"'
@@ -80,15 +81,30 @@ def start(service: Service, files: Files) -> subprocess.Popen[bytes]:
 
 def find(name: str, files: Files) -> psutil.Process | None:
     """The running process of a service by its pid file; None where there is none, or the id is now another's."""
-    try:
-        pid = int(files.pid(name).read_text())
-    except (FileNotFoundError, ValueError):
+    pid = _recorded_pid(name, files)
+    if pid is None:
         return None
     try:
         process = psutil.Process(pid)
-        return process if is_alive(process) and _mark(process) == files.mark(name) else None
-    except psutil.NoSuchProcess:
+        return process if is_alive(process) and _is_recorded(process, name, files) else None
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return None
+
+
+def _recorded_pid(name: str, files: Files) -> int | None:
+    try:
+        return int(files.pid(name).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _is_recorded(process: psutil.Process, name: str, files: Files) -> bool:
+    """Whether it is the process that wrote the pid file, and not a later one with the same id.
+
+    Either sign will do: a program that sets its title may overwrite its environment, and a clock may be set.
+    """
+    same_time = abs(process.create_time() - files.pid(name).stat().st_mtime) < _SAME_TIME
+    return same_time or _mark(process) == files.mark(name)
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -100,9 +116,15 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def members(name: str, files: Files) -> list[psutil.Process]:
-    """All running processes of a service: its own, and what it started, in whatever session."""
+    """All running processes of a service: its main one, what that started, and what an ended main one left behind."""
     mark = files.mark(name)
-    return [process for process in psutil.process_iter() if _mark(process) == mark and is_alive(process)]
+    main = find(name, files)
+    session = _recorded_pid(name, files)
+    if main is None and session is not None and psutil.pid_exists(session):
+        session = None  # another process has the id by now, and may lead a session of its own
+    found = set(_family(main)) if main else set()
+    found |= {each for each in psutil.process_iter() if _mark(each) == mark or (session and _session(each) == session)}
+    return [process for process in found if is_alive(process)]
 
 
 def stop(names: Sequence[str], files: Files, grace: float) -> list[str]:
@@ -165,6 +187,20 @@ def _describe(pid: int | None) -> str:
         return f"{process.name()} (pid {pid}{whose})"
     except psutil.NoSuchProcess:
         return f"pid {pid}"
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None
 
 
 def _mark(process: psutil.Process) -> str | None:
