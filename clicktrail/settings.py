@@ -49,6 +49,8 @@ class Settings:
     """Address of an Airflow elsewhere, for ``clicktrail run``; empty means the embedded one."""
     airflow_username: str = ""
     airflow_password: str = _secret()
+    airflow_password_file: str = ""
+    """File that holds the password, in place of ``airflow_password``."""
     airflow_schedules: int = 1
     """0: the embedded Airflow runs a DAG only when it is told to."""
     simulate: int = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -31,7 +32,9 @@ class AirflowApi:
 
     def __init__(self, settings: Settings) -> None:
         self._base = (settings.airflow_url or f"http://{settings.host}:{settings.airflow_port}").rstrip("/")
-        self._credentials = (settings.airflow_username, settings.airflow_password)
+        file = settings.airflow_password_file
+        password = Path(file).read_text(encoding="utf-8").strip() if file else settings.airflow_password
+        self._credentials = (settings.airflow_username, password)
         self._http = requests.Session()
         self._http.trust_env = False  # a proxy of the environment knows nothing of this machine
 

@@ -33,6 +33,7 @@ NOT_FOR_CONTAINERS = {
     "airflow_url",
     "airflow_username",
     "airflow_password",
+    "airflow_password_file",
     "airflow_schedules",
     "mail_port",
     "sales_api_port",
