@@ -1,7 +1,7 @@
 """The warehouse in Google BigQuery, through Airflow's Google provider and its connection ``google_cloud_default``.
 
 An optional extra: ``pip install 'clicktrail[bigquery]'``. What of it could not be tested is in
-``docs/decisions/040-daily-sales.md``.
+``docs/decisions/050-daily-sales.md``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class BigQuery:
         mark = uuid.uuid4().hex
         for table in TABLES:
             self._run(staging_ddl(self.project, self.dataset, table, mark), None)
-            self._load(f"{self.project}.{self.dataset}.{table.name}_{mark}", rows[table.name])
+            self._load(table, f"{self.project}.{self.dataset}.{table.name}_{mark}", rows[table.name])
         self._run(replacement(self.project, self.dataset, mark), day)
 
     def read(self, table: str, days: Sequence[date]) -> list[dict[str, Any]]:
@@ -74,11 +74,20 @@ class BigQuery:
         )
         return [dict(row.items()) for row in job.result(timeout=_HOUR)]
 
-    def _load(self, table: str, rows: Sequence[Row]) -> None:
+    def _load(self, table: TableSpec, target: str, rows: Sequence[Row]) -> None:
+        from google.cloud import bigquery
+
         if not rows:
             return
+        schema = [
+            bigquery.SchemaField(column.name, "NUMERIC", precision=18, scale=4)
+            if column.kind == "money"
+            else bigquery.SchemaField(column.name, _KINDS[column.kind])
+            for column in table.columns
+        ]
         values = [{name: as_json(value) for name, value in row.items()} for row in rows]
-        self._client.load_table_from_json(values, table).result(timeout=_HOUR)
+        config = bigquery.LoadJobConfig(schema=schema)
+        self._client.load_table_from_json(values, target, job_config=config).result(timeout=_HOUR)
 
     def _run(self, script: str, day: date | None) -> None:
         from google.cloud import bigquery

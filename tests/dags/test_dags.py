@@ -43,6 +43,13 @@ HEALTH_EDGES = {
     ("judge", "alert"),
 }
 
+SALES_EDGES = {
+    ("extract_data", "transform_data"),
+    ("transform_data", "load_data"),
+    ("load_data", "generate_report"),
+    ("generate_report", "send_email"),
+}
+
 
 def edges(dag: Any) -> set[tuple[str, str]]:
     return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
@@ -71,6 +78,16 @@ def test_streaming_is_one_task(bag: DagBag) -> None:
     assert [task.task_id for task in dag.tasks] == ["stream"]
     assert dag.schedule is None
     assert dag.max_active_runs == 1
+
+
+def test_sales_edges_and_schedule(bag: DagBag) -> None:
+    from datetime import timedelta
+
+    dag = bag.dags["daily_sales_pipeline"]
+    assert edges(dag) == SALES_EDGES
+    assert dag.schedule == "0 6 * * *"
+    assert not dag.catchup
+    assert {(task.retries, task.retry_delay) for task in dag.tasks} == {(1, timedelta(minutes=5))}
 
 
 def test_no_import_errors(bag: DagBag) -> None:
