@@ -10,6 +10,7 @@ from clicktrail.job.derive import funnels, traffic, visitor
 from clicktrail.job.derive.event import Event, start_of
 from clicktrail.job.derive.funnels import Funnel, Step, steps, tries
 from clicktrail.job.derive.identity import Claim, claims, owner
+from clicktrail.job.derive.pending import Pending
 from clicktrail.job.derive.top_pages import ranked
 from clicktrail.job.derive.visits import _months
 
@@ -157,3 +158,12 @@ def test_days_are_cut_by_month() -> None:
         ("2026-12", date(2026, 12, 1), date(2026, 12, 2)),
         ("2026-12", date(2026, 12, 31), date(2027, 1, 1)),
     ]
+
+
+def test_notes_are_worked_on_in_pieces_that_leave_nobody_out() -> None:
+    notes = Pending({f"v{n}": {DAY} for n in range(5)}, {"v3": {DAY}}, {"anon": {"user"}})
+    parts = list(notes.parts(2))
+    assert [sorted(part.visitors) for part in parts] == [["v0", "v1"], ["v2", "v3"], ["v4"]]
+    assert [part.claims for part in parts] == [{}, {"v3": {DAY}}, {}]
+    assert [part.identities for part in parts] == [{"anon": {"user"}}, {}, {}]
+    assert [part.identities for part in Pending(identities={"anon": set()}).parts(2)] == [{"anon": set()}]

@@ -19,6 +19,7 @@ SEEN, CLAIMS, CLAIMED = "seen", "claims", "claimed"
 _COLUMNS = ("user_id", "kind", "day", "other_id", "time", "event_id")
 _DELETE = f"DELETE FROM {TABLE} USING TIMESTAMP ? WHERE user_id = ? AND kind = ? AND day = ? AND other_id = ?"
 _EVENTS = f"SELECT {', '.join(COLUMNS)} FROM events_by_user_day WHERE user_id = ? AND day = ?"
+_AT_ONCE = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -89,20 +90,31 @@ def settle(cql: Cql, notes: Pending, write_time: int) -> tuple[list[Target], lis
 
     The moves are to be entered with :func:`enter` after the targets are derived: until then a crash finds them again.
     """
-    known = read(cql, {*notes.visitors, *notes.identities})
-    changed, concerned = _settle_claims(cql, notes, known, write_time)
+    known: dict[str, Known] = {}
+    changed: set[str] = set(notes.identities)
+    again: set[str] = set()
+    for part in notes.parts(_AT_ONCE):
+        found = read(cql, part.visitors)
+        differing, concerned = _settle_claims(cql, part, found, write_time)
+        _enter_days(cql, part, found, write_time)
+        changed |= differing
+        again |= concerned
+        known |= {visitor: one for visitor, one in found.items() if one.claims or one.claimed}
+    known |= read(cql, changed | again)
+    moves, moved_days = _moves(cql, known, changed, notes, write_time)
+    days: dict[str, set[date]] = defaultdict(set, moved_days)
+    for visitor, touched in notes.visitors.items():
+        owner = known[visitor].owner if visitor in known else None
+        days[owner or visitor] |= touched
+    return _targets(cql, known, days, notes), moves
+
+
+def _enter_days(cql: Cql, notes: Pending, known: Mapping[str, Known], write_time: int) -> None:
     cql.write(
         Write((TABLE, visitor), insert(TABLE, _COLUMNS), (visitor, SEEN, day, "", None, None, write_time))
         for visitor, days in notes.visitors.items()
         for day in days - known[visitor].days
     )
-    if changed:
-        known |= read(cql, changed | concerned)
-    moves, moved_days = _moves(cql, known, notes.identities | changed, notes)
-    days: dict[str, set[date]] = defaultdict(set, moved_days)
-    for visitor, touched in notes.visitors.items():
-        days[known[visitor].owner or visitor] |= touched
-    return _targets(cql, known, days), moves
 
 
 def enter(cql: Cql, moves: Iterable[Move], write_time: int) -> None:
@@ -142,7 +154,7 @@ def _settle_claims(cql: Cql, notes: Pending, known: Mapping[str, Known], write_t
             changed.add(other)
             writes += _claim_writes(visitor, day, other, now.get(other), write_time)
     if changed:
-        pending.note_identities(cql, changed, write_time)
+        pending.note_identities(cql, [(other, "") for other in changed], write_time)
         cql.write(writes)
     return changed, {visitor for visitor, _ in visitor_days}
 
@@ -157,22 +169,29 @@ def _claim_writes(visitor: str, day: date, other: str, claim: Claim | None, writ
 
 
 def _moves(
-    cql: Cql, known: Mapping[str, Known], suspects: set[str], notes: Pending
+    cql: Cql, known: Mapping[str, Known], suspects: set[str], notes: Pending, write_time: int
 ) -> tuple[list[Move], dict[str, set[date]]]:
-    """The suspects whose owner is another than ``identities`` says, and the days that this changes by visitor."""
+    """The suspects whose owner is another than ``identities`` says, and the days that this changes by visitor.
+
+    All owners concerned are noted first: after a crash each of them may hold visits that are another's.
+    """
     ids = sorted(suspects)
     entered = cql.read("SELECT user_id FROM identities WHERE anonymous_id = ?", [(one,) for one in ids])
     moves: list[Move] = []
-    days: dict[str, set[date]] = defaultdict(set)
+    concerned: dict[str, set[str]] = {}
     for one, rows in zip(ids, entered, strict=True):
-        before = rows[0][0] if rows else None
         claim = identity.owner(known[one].claimed)
         moves.append(Move(one, claim))
-        if before == (claim.user_id if claim else None):
-            continue
-        for visitor in (one, before, claim.user_id if claim else None):
-            if visitor is not None:
-                days[visitor] |= _with_neighbours(known[one].days | notes.visitors.get(one, set()))
+        before, now = {row[0] for row in rows}, {claim.user_id} if claim else set()
+        noted = notes.identities.get(one, set())
+        if before != now or noted:
+            concerned[one] = before | now | noted
+    pending.note_identities(cql, [(one, owner) for one, owners in concerned.items() for owner in owners], write_time)
+    days: dict[str, set[date]] = defaultdict(set)
+    for one, owners in concerned.items():
+        touched = _with_neighbours(known[one].days | notes.visitors.get(one, set()))
+        for visitor in {one} | owners:
+            days[visitor] |= touched
     return moves, days
 
 
@@ -181,16 +200,20 @@ def _with_neighbours(days: set[date]) -> set[date]:
     return {day + timedelta(days=away) for day in days for away in (-1, 0, 1)}
 
 
-def _targets(cql: Cql, known: dict[str, Known], days: Mapping[str, set[date]]) -> list[Target]:
-    known |= read(cql, days.keys() - known.keys())
-    claimed = {visitor: {one for on_day in known[visitor].claims.values() for one in on_day} for visitor in days}
+def _targets(cql: Cql, known: dict[str, Known], days: Mapping[str, set[date]], notes: Pending) -> list[Target]:
+    """Whose events make each visitor's visits; who is noted and not in ``known`` claims nobody and is nobody's."""
+    known |= read(cql, days.keys() - known.keys() - notes.visitors.keys())
+    claimed = {
+        visitor: {one for on_day in known[visitor].claims.values() for one in on_day} if visitor in known else set()
+        for visitor in days
+    }
     known |= read(cql, {one for ids in claimed.values() for one in ids} - known.keys())
     return [
         Target(
             visitor,
             frozenset(touched),
             (
-                *((visitor,) if known[visitor].owner is None else ()),
+                *((visitor,) if visitor not in known or known[visitor].owner is None else ()),
                 *sorted(one for one in claimed[visitor] if known[one].owner == visitor),
             ),
         )

@@ -1,14 +1,14 @@
 """Notes of what has to be made anew, written before the events that are the reason: a crash in between loses nothing.
 
 ``refresh_pending`` holds them by kind: ``visitor`` (a visitor's day), ``claims`` (the same, with identify or alias
-calls), ``identity`` (an id whose owner may change) and ``page`` (a page's five minutes).
+calls), ``identity`` (an id whose owner may change, and an owner) and ``page`` (a page's five minutes).
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,12 +40,24 @@ class Pending:
 
     visitors: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
     claims: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
-    identities: set[str] = field(default_factory=set)
+    identities: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Ids whose owner changes, with the owners that they had or were to get when it was noted."""
     pages: set[PageSpan] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
         return bool(self.visitors or self.claims or self.identities or self.pages)
+
+    def parts(self, visitors: int) -> Iterator[Pending]:
+        """The same in pieces of at most so many visitors, without the pages; one piece at least."""
+        names = sorted(self.visitors)
+        for start in range(0, max(len(names), 1), visitors):
+            some = names[start : start + visitors]
+            yield Pending(
+                {name: self.visitors[name] for name in some},
+                {name: self.claims[name] for name in some if name in self.claims},
+                {} if start else self.identities,
+            )
 
 
 def notes(kept: DataFrame) -> DataFrame:
@@ -86,7 +98,7 @@ def read(cql: Cql) -> Pending:
             if kind == PAGE:
                 found.pages.add(PageSpan(name, path, moment))
             elif kind == IDENTITY:
-                found.identities.add(name)
+                found.identities[name] |= {path} - {""}
             else:
                 found.visitors[name].add(moment.date())
                 if kind == CLAIMS:
@@ -103,12 +115,12 @@ def note_pages(cql: Cql, spans: Iterable[PageSpan], write_time: int) -> None:
     )
 
 
-def note_identities(cql: Cql, ids: Iterable[str], write_time: int) -> None:
-    """Note ids whose owner may change."""
+def note_identities(cql: Cql, owners: Iterable[tuple[str, str]], write_time: int) -> None:
+    """Note ids whose owner may change, each with an owner it may have been entered for, or an empty text."""
     nowhen = datetime(2000, 1, 1, tzinfo=UTC)
     cql.write(
-        Write((TABLE, shard), insert(TABLE, _COLUMNS), (shard, IDENTITY, one, "", nowhen, write_time))
-        for one in ids
+        Write((TABLE, shard), insert(TABLE, _COLUMNS), (shard, IDENTITY, one, owner, nowhen, write_time))
+        for one, owner in owners
         for shard in [_shard(one)]
     )
 

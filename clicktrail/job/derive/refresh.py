@@ -24,8 +24,10 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 60.0
 """Seconds between two refreshes, at least."""
+_LONGEST_PAUSE = 600.0
 _SHARE = 10
-"""A refresh is followed by a pause of this many times what it took: it costs the events' path a tenth at most."""
+"""A refresh is followed by a pause of this many times what it took: it costs the events' path a tenth of its time, up
+to the longest pause."""
 
 
 class Answers:
@@ -75,7 +77,7 @@ class Answers:
             pending.clear(self._cql, write_time)
         self._touched = False
         took = self._clock() - started
-        self._next = self._clock() + max(PAUSE, _SHARE * took)
+        self._next = self._clock() + max(PAUSE, min(_SHARE * took, _LONGEST_PAUSE))
         logger.info(
             "answers: %d visitors and %d pages' spans made anew in %.1f s", len(notes.visitors), len(notes.pages), took
         )
