@@ -64,9 +64,9 @@ class PageMetrics:
             return
         delete = self.session.prepare(
             "DELETE FROM page_views USING TIMESTAMP ? "
-            "WHERE site = ? AND page_path = ? AND minute = ? AND user_id = ? AND event_time = ? AND event_id = ?"
+            "WHERE site = ? AND page_path = ? AND hour = ? AND minute = ? AND user_id = ? AND event_time = ? AND event_id = ?"
         )
-        values = [(r.gone_time, r.site, r.page_path, r.minute, r.user_id, r.event_time, r.event_id) for r in gone]
+        values = [tuple(r[name] for name in ("gone_time", *transforms.GONE_CALL[:-1])) for r in gone]
         execute_concurrent_with_args(self.session, delete, values, concurrency=64, raise_on_first_error=True)
 
     def _known_minutes(self, marked: DataFrame, gone: list[Any]) -> DataFrame:
@@ -78,9 +78,9 @@ class PageMetrics:
         return known.distinct()
 
     def _stored_calls(self, minutes: DataFrame) -> DataFrame:
-        found = self.tables.look_up(
-            "page_views", minutes, {name: name for name in _MINUTE}, ["user_id", "event_id", "is_bot"]
-        )
+        keys = minutes.withColumn("hour", F.date_trunc("hour", "minute"))
+        on = {name: name for name in (*transforms.PAGE, "hour", "minute")}
+        found = self.tables.look_up("page_views", keys, on, ["user_id", "event_id", "is_bot"])
         return found.select(*_MINUTE, F.col("stored_user_id").alias("user_id"), F.col("stored_is_bot").alias("is_bot"))
 
     def _write(self, counts: DataFrame) -> None:

@@ -22,9 +22,9 @@ LOG_APPEND_TIME = 1
 SHARDS = 16
 """Partitions that the dead letters of one hour are spread over."""
 PAGE = ("site", "page_path")
-PAGE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "is_bot")
+PAGE_CALL = ("site", "page_path", "hour", "minute", "user_id", "event_time", "event_id", "is_bot")
 """A page call as ``page_views`` keeps it."""
-GONE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "gone_time")
+GONE_CALL = ("site", "page_path", "hour", "minute", "user_id", "event_time", "event_id", "gone_time")
 """A page call to take away; ``gone_time``: the write time (microseconds) that it was, or may have been, stored with."""
 
 
@@ -99,6 +99,7 @@ def page_calls(kept: DataFrame) -> DataFrame:
         "site",
         "page_path",
         "day",
+        F.date_trunc("hour", "event_time").alias("hour"),
         F.date_trunc("minute", "event_time").alias("minute"),
         "user_id",
         "event_time",
@@ -177,6 +178,7 @@ def moved_page_calls(compared: DataFrame) -> DataFrame:
     return compared.where(was_call & ~stays).select(
         F.col("stored_site").alias("site"),
         F.col("stored_page_path").alias("page_path"),
+        F.date_trunc("hour", "event_time").alias("hour"),
         F.date_trunc("minute", "event_time").alias("minute"),
         "user_id",
         "event_time",

@@ -77,7 +77,7 @@ def test_each_field_is_explained_once() -> None:
 def test_page_calls_fit_their_table() -> None:
     columns, key = table("page_views")
     assert set(columns) == set(transforms.PAGE_CALL)
-    assert key == "((site, page_path, minute), user_id, event_time, event_id)"
+    assert key == "((site, page_path, hour), minute, user_id, event_time, event_id)"
 
 
 def test_reasons_are_stable() -> None:
