@@ -18,8 +18,9 @@ _LOOK = 1.0  # seconds between two looks
 _PATIENCE = 120.0  # seconds without an answer of Airflow, or of its scheduler
 _ENDED = {"success": "green", "failed": "red", "skipped": "yellow", "upstream_failed": "red", "removed": "yellow"}
 _SHOWN = {"up_for_retry": "failed, it will be tried again", "upstream_failed": "not started, one before it failed"}
-_JOB_ERROR = " ERROR "
+_JOB_ERROR = " ERROR clickstream_job: "  # what the Spark job says at its end, after much that Spark says
 _LINES = 12
+_LONGEST = 4_000  # characters of an error: the command line of spark-submit is long
 
 States = dict[str, TaskState]
 
@@ -113,7 +114,7 @@ def reason(api: AirflowApi, dag_id: str, run_id: str, task: TaskState) -> str:
         return f"(its log cannot be read: {error})"
     said = [str(line["event"]) for line in lines if _JOB_ERROR in str(line.get("event", ""))]
     if said:
-        return "\n".join(said[-_LINES:])
+        return said[-1]
     raised = [found for line in lines for found in _raised(line)]
     if raised:
         return raised[-1]
@@ -122,7 +123,8 @@ def reason(api: AirflowApi, dag_id: str, run_id: str, task: TaskState) -> str:
 
 def _raised(line: dict[str, Any]) -> list[str]:
     details = line.get("error_detail") or []
-    return [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in details if isinstance(detail, dict)]
+    said = [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in details if isinstance(detail, dict)]
+    return [text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}" for text in said]
 
 
 def _line(task: TaskState, width: int) -> str:

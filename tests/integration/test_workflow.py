@@ -27,12 +27,12 @@ from clicktrail.workflow.window import Window
 from producers.click_producer import produce_clicks
 from tests.integration.support import wait_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(2400)]
 
 ETL = "clickstream_etl_workflow"
 STREAMING = "clickstream_streaming"
 COUNT, INVALID, DUPLICATES = 600, 0.1, 0.1
-PATIENCE = 600.0
+PATIENCE = 900.0
 
 
 @dataclass
