@@ -23,10 +23,10 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, create_engine, delete, insert
+from sqlalchemy import Connection, create_engine, delete, insert
 
 from clicktrail.sales.folders import Folders, write_atomically
-from clicktrail.sales.shop import PRODUCTS, Sold, sold_on
+from clicktrail.sales.shop import PRODUCTS, Product, Sold, sold_on
 from clicktrail.sales.shop_names import DATABASE_ZONE
 from clicktrail.sales.shop_tables import order_lines, orders, products, tables
 
@@ -93,12 +93,15 @@ def write_shop(folders: Folders, first: date, last: date, seed: int) -> int:
     try:
         tables.create_all(engine)
         count = 0
-        for number in range((last - first).days + 1):
-            day = first + timedelta(days=number)
-            lines = sold_on(seed, day)
-            count += len(lines)
-            _write_database(engine, day, lines, seed)
-            _write_api(folders.api, day, lines, seed)
+        with engine.begin() as connection:
+            connection.execute(delete(products))
+            connection.execute(insert(products), [_product(product) for product in PRODUCTS])
+            for number in range((last - first).days + 1):
+                day = first + timedelta(days=number)
+                lines = sold_on(seed, day)
+                count += len(lines)
+                _write_database(connection, day, lines, seed)
+                _write_api(folders.api, day, lines, seed)
     finally:
         engine.dispose()
     write_atomically(folders.drop / "stores.toml", STORES_FILE.encode())
@@ -124,7 +127,7 @@ def _repeat(random: Random, rows: list[Values]) -> list[Values]:
 # The database: bookings of the web shop, with click-and-collect of the Berlin store.
 
 
-def _write_database(engine: Engine, day: date, lines: list[Sold], seed: int) -> None:
+def _write_database(connection: Connection, day: date, lines: list[Sold], seed: int) -> None:
     random = Random(f"{seed}/{day}/database")
     mine = [line for line in lines if line.place == "web" or (line.place == "berlin" and collected(line))]
     bookings: list[Values] = []
@@ -134,15 +137,14 @@ def _write_database(engine: Engine, day: date, lines: list[Sold], seed: int) -> 
             booking_id = f"{day}/{len(bookings):05d}"
             bookings.append(_booking(random, booking_id, line))
             rows.append({"booking_id": booking_id, **_booking_line(random, line)})
-    with engine.begin() as connection:
-        for table in (order_lines, orders):
-            connection.execute(delete(table).where(table.c.booking_id.like(f"{day}/%")))
-        connection.execute(delete(products))
-        connection.execute(
-            insert(products), [{"product_id": p.id, "name": p.name, "category": p.category} for p in PRODUCTS]
-        )
-        connection.execute(insert(orders), bookings)
-        connection.execute(insert(order_lines), rows)
+    for table in (order_lines, orders):
+        connection.execute(delete(table).where(table.c.booking_id.like(f"{day}/%")))
+    connection.execute(insert(orders), bookings)
+    connection.execute(insert(order_lines), rows)
+
+
+def _product(product: Product) -> Values:
+    return {"product_id": product.id, "name": product.name, "category": product.category}
 
 
 def _booking(random: Random, booking_id: str, line: Sold) -> Values:

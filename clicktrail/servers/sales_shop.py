@@ -31,7 +31,6 @@ def sales_shop_service(settings: Settings) -> Service:
         env=settings.to_env(),
         ports={"sales_api_port": settings.sales_api_port},
         memory_mb=100,
-        patience=120.0,
     )
 
 

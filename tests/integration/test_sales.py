@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from clicktrail import store
 from clicktrail.sales.connections import airflow_connections
 from clicktrail.sales.folders import Folders, api_token
 from clicktrail.sales.pipeline import Shops, extract_day, load_day, report_day, transform_day
@@ -90,6 +91,37 @@ def test_a_backfill_of_a_week_gives_seven_right_days(shop: Settings) -> None:
 
     run(AirflowApi(shop), {"day": str(days[3])})
     assert dump(shop, days) == whole
+
+
+def test_orders_of_the_clickstream_are_a_fourth_source(pipeline: Settings, tmp_path: Path) -> None:
+    day = date(2025, 10, 28)
+    goods = [{"product_id": "k-1", "price": 19.9, "quantity": 2}, {"product_id": "k-2", "price": 0.35, "quantity": 1}]
+    events = [
+        ("ada", day, "Order Completed", "o-1", goods),
+        ("ada", day, "Product Viewed", None, []),
+        ("bob", day, "Order Completed", "o-2", goods[:1]),
+        ("bob", day + timedelta(days=1), "Order Completed", "o-3", goods),
+        ("eve", day - timedelta(days=1), "Order Completed", "o-4", goods),
+    ]
+    with store.connect(pipeline) as session:
+        for number, (user, on, name, order, products) in enumerate(events):
+            at = datetime(on.year, on.month, on.day, 12, number)
+            session.execute("INSERT INTO visitor_days (user_id, day, newest) VALUES (%s, %s, %s)", (user, on, at))
+            session.execute(
+                "INSERT INTO events_by_user_day (user_id, day, event_time, event_id, event_name, order_id, currency, "
+                "country, properties) VALUES (%s, %s, %s, %s, %s, %s, 'USD', 'US', %s)",
+                (user, on, at, f"e-{number}", name, order, json.dumps({"products": products})),
+            )
+    settings = pipeline.with_changes(sales_dir=str(tmp_path), sales_sources="clickstream")
+    extracted = extract_day(settings, Shops(None, None), day)
+    assert extracted["lines"] == {"clickstream": 3}
+    load_day(settings, transform_day(settings, extracted))
+    lines = query(settings, "SELECT order_id, product_id, quantity, net_eur FROM sales_lines ORDER BY 1, 2")
+    assert [(*line[:3], str(line[3])) for line in lines] == [
+        ("o-1", "k-1", 2, "36.6200"),  # 39.80 dollars are 36.616 euros
+        ("o-1", "k-2", 1, "0.3200"),
+        ("o-2", "k-1", 2, "36.6200"),
+    ]
 
 
 def run(api: AirflowApi, conf: dict[str, Any]) -> dict[str, Any]:
@@ -346,9 +378,9 @@ def from_files(folder: Path, day: date) -> Iterator[Line]:
         "berlin": (";", "%d.%m.%Y %H:%M:%S", "Europe/Berlin"),
         "newyork": (",", "%Y-%m-%d %H:%M:%S", "America/New_York"),
     }
-    for store, (delimiter, style, zone) in styles.items():
+    for name, (delimiter, style, zone) in styles.items():
         for days in (-1, 0, 1):
-            path = folder / f"{store}_{day + timedelta(days=days)}.csv"
+            path = folder / f"{name}_{day + timedelta(days=days)}.csv"
             if not path.exists():
                 continue
             for row in csv.DictReader(path.read_text("utf-8-sig").splitlines(), delimiter=delimiter):
