@@ -2,8 +2,8 @@
 
 They overlap and are dirty, as such systems are:
 
-- The API also delivers some orders of the web shop; some of these copies are older than the database's, with another
-  price.
+- The API also delivers some orders of the web shop; some of these copies are older than the database's, with a price
+  that was too high, others newer, with a price that was lowered since.
 - Click-and-collect orders of the Berlin store are in its file and in the database.
 - Each system repeats some lines, leaves values out, and holds what cannot be: quantities of 0 or 990,000, negative
   prices, words for numbers, times that are none, currencies without a rate, orders of the shop's own tests.
@@ -191,19 +191,19 @@ def collected(line: Sold) -> bool:
 
 def _write_api(folder: Path, day: date, lines: list[Sold], seed: int) -> None:
     random = Random(f"{seed}/{day}/api")
-    items = [_item(random, line, stale=False) for line in lines if line.place in ("app", "marketplace")]
+    items = [_item(random, line) for line in lines if line.place in ("app", "marketplace")]
     for line in lines:
         if line.place == "web" and random.random() < 0.07:
-            items.append(_item(random, line, stale=random.random() < 0.5))
+            items.append(_item(random, line, random.choice((-6, 0, 25))))
     items.sort(key=lambda item: str(item["soldAt"]))
     content = json.dumps(_repeat(random, items), ensure_ascii=False, indent=0)
     write_atomically(folder / f"{day}.json", content.encode())
 
 
-def _item(random: Random, line: Sold, stale: bool) -> Values:
-    """A line as the API gives it. A stale copy is older than the database's and has the price before a correction."""
-    changed = line.at - timedelta(minutes=1) if stale else line.at + timedelta(minutes=5)
-    price = float(line.unit_price) + (1 if stale else 0)
+def _item(random: Random, line: Sold, newer: int = 0) -> Values:
+    """A line as the API gives it; as a copy it is ``newer`` minutes newer than the database's, and then cheaper."""
+    changed = line.at + timedelta(minutes=5 + newer)
+    price = float(line.unit_price) - (newer > 0) + (newer < 0)
     values: Values = {
         "orderId": line.order_id,
         "position": line.line,
