@@ -89,7 +89,7 @@ def test_a_backfill_of_a_week_gives_seven_right_days(shop: Settings) -> None:
     for table, rows in filled.items():
         assert [row for row in whole[table] if row[0] in days[:2]] == rows, table
 
-    run(AirflowApi(shop), {"day": str(days[3])})
+    by_hand(shop, days[3])
     assert dump(shop, days) == whole
 
 
