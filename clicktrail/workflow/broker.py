@@ -129,7 +129,7 @@ class Broker:
             cause = error.args[0]
             if cause.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise WorkflowError(f"Kafka has no topic {topic}; `clicktrail up` makes it") from error
-            raise WorkflowError(_away(self._settings, f"was asked about {topic}: {cause.str()}")) from error
+            raise WorkflowError(_away(self._settings, f"gives no answer about {topic}: {cause.str()}")) from error
 
     def _at_end(self, message: Message) -> bool:
         error = message.error()
