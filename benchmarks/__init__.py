@@ -1,0 +1,1 @@
+"""Measurements that decide: each module says what it measures and how."""
