@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from cassandra.cluster import Session
+from cassandra.query import SimpleStatement
 from rich.console import Console
 
 from clicktrail import store
@@ -128,7 +129,7 @@ def send(settings: Settings, messages: list[Message]) -> None:
 
 def rows(session: Session, table: str) -> list[dict[str, Any]]:
     """All rows of a table; what is a date or a collection of the driver's as Python's own."""
-    found = session.execute(f"SELECT * FROM {table}", timeout=120)
+    found = session.execute(SimpleStatement(f"SELECT * FROM {table}", fetch_size=500), timeout=120)
     return [{name: _own(value) for name, value in row._asdict().items()} for row in found]
 
 
