@@ -13,7 +13,7 @@ from cassandra import OperationTimedOut, ReadTimeout, Unavailable, WriteTimeout
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
 from cassandra.concurrent import execute_concurrent
 from cassandra.protocol import OverloadedErrorMessage
-from cassandra.query import BatchStatement, BatchType, PreparedStatement, tuple_factory
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, PreparedStatement, tuple_factory
 
 _AT_ONCE = 64
 _ATTEMPTS = 5
@@ -87,10 +87,10 @@ class Cql:
 
     def _bound(self, writes: list[Write]) -> tuple[Any, Any]:
         if len(writes) == 1:
-            return self._prepare(writes[0].statement), writes[0].values
+            return self._prepare(writes[0].statement), writes[0].bound
         batch = BatchStatement(BatchType.UNLOGGED)
         for write in writes:
-            batch.add(self._prepare(write.statement), write.values)
+            batch.add(self._prepare(write.statement), write.bound)
         return batch, None
 
     def _prepare(self, statement: str) -> PreparedStatement:
@@ -109,6 +109,11 @@ class Write:
         self.partition = partition
         self.statement = statement
         self.values = values
+
+    @property
+    def bound(self) -> tuple[Any, ...]:
+        """The values, None left unset: a null is a tombstone, and a row that may have held more is deleted first."""
+        return tuple(UNSET_VALUE if value is None else value for value in self.values)
 
     @property
     def size(self) -> int:
