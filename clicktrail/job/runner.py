@@ -69,9 +69,9 @@ def checked_checkpoint(settings: Settings) -> str:
     if not path:
         raise ClicktrailError("set CLICKTRAIL_CHECKPOINT_DIR: the folder (or URL) where the job keeps its checkpoint")
     if "://" not in path:
-        inside = Path(path).absolute()
-        emptied = {*_EMPTIED, tempfile.gettempdir()}
-        if any(inside.is_relative_to(folder) for folder in emptied) and not inside.is_relative_to(settings.home):
+        inside = Path(path).resolve()
+        emptied = [Path(folder).resolve() for folder in (*_EMPTIED, tempfile.gettempdir())]
+        if any(map(inside.is_relative_to, emptied)) and not inside.is_relative_to(settings.home.resolve()):
             raise ClicktrailError(
                 f"CLICKTRAIL_CHECKPOINT_DIR is {path}, which a reboot empties. Choose a folder that lasts: "
                 "without its checkpoint the job reads the whole topic again"

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import signal
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clicktrail.errors import ClicktrailError
+from clicktrail.job import runner, waiting
+from clicktrail.job.batch import BatchWriter
+from clicktrail.settings import Settings
+from spark_jobs import clickstream_job
+
+
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [
+        ("available-now", {"availableNow": True}),
+        ("1s", {"processingTime": "1 seconds"}),
+        ("500ms", {"processingTime": "500 milliseconds"}),
+        ("5m", {"processingTime": "5 minutes"}),
+    ],
+)
+def test_triggers(trigger: str, expected: dict[str, Any]) -> None:
+    assert runner.Run(trigger).spark_trigger == expected
+
+
+@pytest.mark.parametrize("trigger", ["", "now", "1", "1 s", "-1s", "1h", "1s; x"])
+def test_other_triggers_are_refused(trigger: str) -> None:
+    with pytest.raises(ClicktrailError, match="available-now or an interval"):
+        runner.Run(trigger)
+
+
+def test_checkpoint_is_required_and_must_last(tmp_path: Path) -> None:
+    elsewhere = Settings(home=tmp_path / "home")
+    with pytest.raises(ClicktrailError, match="CLICKTRAIL_CHECKPOINT_DIR"):
+        runner.checked_checkpoint(elsewhere)
+    for folder in ("/tmp/checkpoint", "/var/tmp/x/y", "/dev/shm/c", f"{tempfile.gettempdir()}/c", "/var/../tmp/c"):
+        with pytest.raises(ClicktrailError, match="a reboot empties"):
+            runner.checked_checkpoint(elsewhere.with_changes(checkpoint_dir=folder))
+    for folder in ("/srv/checkpoint", "/tmpfiles/checkpoint", "s3a://bucket/tmp/checkpoint"):
+        assert runner.checked_checkpoint(elsewhere.with_changes(checkpoint_dir=folder)) == folder
+    own = str(elsewhere.home / "checkpoints")  # whoever puts the home there has decided so
+    assert runner.checked_checkpoint(elsewhere.with_changes(checkpoint_dir=own)) == own
+
+
+def test_windows() -> None:
+    assert waiting.parse_window("") == {}
+    assert waiting.parse_window('{"0": [5, 10], "3": [0, 0]}') == {0: (5, 10), 3: (0, 0)}
+
+
+@pytest.mark.parametrize("text", ["x", "[]", '{"0": 5}', '{"a": [1, 2]}', '{"0": [1, 2, 3]}', "null"])
+def test_what_is_no_window(text: str) -> None:
+    with pytest.raises(ClicktrailError, match="--window"):
+        waiting.parse_window(text)
+
+
+def test_producers_clock_stops_the_job_and_names_the_cure() -> None:
+    writer = BatchWriter(Settings(), *[SimpleNamespace()] * 3)  # type: ignore[arg-type]
+    writer._check_times([SimpleNamespace(foreign_times=0)])
+    with pytest.raises(ClicktrailError, match=r"user_clickstream.*message\.timestamp\.type=LogAppendTime"):
+        writer._check_times([SimpleNamespace(foreign_times=0), SimpleNamespace(foreign_times=1)])
+
+
+def test_failure_is_said_in_a_sentence() -> None:
+    trace = (
+        "Job aborted\n  File x\nclicktrail.errors.ClicktrailError: topic t has records. Do this\n\tat org.apache.spark"
+    )
+    assert runner._in_a_sentence(trace) == "topic t has records. Do this"
+    lost = runner._in_a_sentence("org.apache.kafka.clients.consumer.OffsetOutOfRangeException: ...")
+    assert lost.startswith("the topic no longer has offsets")
+
+
+def test_arguments_of_the_job() -> None:
+    given = clickstream_job.arguments([])
+    assert (given.trigger, given.max_minutes, given.window) == ("available-now", 0, "")
+    given = clickstream_job.arguments(["--trigger", "1s", "--max-minutes", "2.5", "--window", '{"0": [0, 1]}'])
+    assert (given.trigger, given.max_minutes, given.window) == ("1s", 2.5, '{"0": [0, 1]}')
+
+
+def test_job_without_a_checkpoint_ends_with_1_before_spark_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert clickstream_job.main([]) == 1
+    assert "CLICKTRAIL_CHECKPOINT_DIR" in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("CLICKTRAIL_LEASE_SECONDS", "soon")
+    assert clickstream_job.main([]) == 1
+    assert "CLICKTRAIL_LEASE_SECONDS" in caplog.text
