@@ -10,7 +10,7 @@ A run is green whatever it finds; it is red where it could not tell somebody, an
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pendulum
@@ -42,7 +42,7 @@ def pipeline_health() -> None:
 
         settings = Settings.from_env()
         topics = checks.Bounds.of(settings).topics
-        return dict(measure.kafka(lambda: KafkaAdminClientHook().get_conn, settings, topics, pendulum.now("UTC")))
+        return dict(measure.kafka(lambda: KafkaAdminClientHook().get_conn, settings, topics, datetime.now(UTC)))
 
     @task(multiple_outputs=False)
     def measure_cassandra(kafka: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def pipeline_health() -> None:
         partitions = sorted(map(int, kafka["source"])) or range(settings.topic_partitions)
         hook = CassandraHook()
         try:
-            return dict(measure.ledger(hook.get_conn, settings.cassandra_keyspace, partitions, pendulum.now("UTC")))
+            return dict(measure.ledger(hook.get_conn, settings.cassandra_keyspace, partitions, datetime.now(UTC)))
         finally:
             hook.shutdown_cluster()
 
@@ -76,7 +76,7 @@ def pipeline_health() -> None:
         from clicktrail.settings import Settings
 
         bounds = checks.Bounds.of(Settings.from_env())
-        findings = checks.judge(kafka, cassandra, runs, bounds, pendulum.now("UTC"))  # type: ignore[arg-type]
+        findings = checks.judge(kafka, cassandra, runs, bounds, datetime.now(UTC))  # type: ignore[arg-type]
         return [dict(finding) for finding in findings]
 
     @task
@@ -87,7 +87,7 @@ def pipeline_health() -> None:
 
         settings = Settings.from_env()
         folder = settings.home / "health"
-        told = incidents.announce(folder, findings, channels.channels(settings, folder), pendulum.now("UTC"))  # type: ignore[arg-type]
+        told = incidents.announce(folder, findings, channels.channels(settings, folder), datetime.now(UTC))  # type: ignore[arg-type]
         return [channels.sentence(notice) for notice in told]
 
     kafka = measure_kafka()

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
+from cassandra.protocol import ErrorMessage
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
@@ -116,6 +117,7 @@ def ledger(connect: Callable[[], Session], keyspace: str, partitions: Iterable[i
         now: the time.
     """
     measured = LedgerMeasure(error="", covered={}, read=0, good=0)
+    now = datetime.fromtimestamp(now.timestamp(), UTC)  # the driver quotes no subclass, such as pendulum's
     try:
         session = connect()
         for partition in partitions:
@@ -125,7 +127,7 @@ def ledger(connect: Callable[[], Session], keyspace: str, partitions: Iterable[i
             measured["good"] += good
     except NoHostAvailable as error:
         measured["error"] = "; ".join(str(reason) for reason in dict(error.errors or {}).values()) or str(error)
-    except DriverException as error:
+    except (DriverException, ErrorMessage) as error:
         measured["error"] = f"{type(error).__name__}: {error}"
     return measured
 
@@ -194,7 +196,7 @@ def _next_offset(session: Session, keyspace: str, partition: int, now: datetime)
     select = (
         f"SELECT max(last_offset) AS last FROM {keyspace}.batch_ledger WHERE query = %s AND day = %s AND partition = %s"
     )
-    today = now.astimezone(UTC).date()
+    today = now.date()
     for back in range(-1, LOOKBACK_DAYS + 1):  # from tomorrow: the job's clock may be ahead
         key = (QUERY, today - timedelta(days=back), partition)
         last = session.execute(select, key, timeout=TIMEOUT_SECONDS).one().last
@@ -208,7 +210,7 @@ def _read_within_a_day(session: Session, keyspace: str, partition: int, now: dat
         f"SELECT sum(events_read) AS read, sum(good) AS good FROM {keyspace}.batch_ledger "
         "WHERE query = %s AND day = %s AND partition = %s AND finished_at > %s ALLOW FILTERING"
     )  # filters within one partition
-    today, since = now.astimezone(UTC).date(), now.astimezone(UTC) - timedelta(days=1)
+    today, since = now.date(), now - timedelta(days=1)
     keys = [(QUERY, today - timedelta(days=back), partition, since) for back in (-1, 0, 1)]
     rows = [session.execute(select, key, timeout=TIMEOUT_SECONDS).one() for key in keys]
     return sum(row.read or 0 for row in rows), sum(row.good or 0 for row in rows)
