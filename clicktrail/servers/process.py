@@ -143,7 +143,7 @@ def stop(names: Sequence[str], files: Files, grace: float) -> list[str]:
     _send(mains.values(), signal.SIGTERM)
     alive = _wait(mains.values(), grace)
     if alive:
-        log.warning(
+        log.info(
             "%s did not stop within %.0f s and is killed", sorted(name for name in mains if mains[name] in alive), grace
         )
     _send(alive, signal.SIGKILL)

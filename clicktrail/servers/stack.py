@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import math
 import signal
 import subprocess
 import threading
@@ -125,11 +126,7 @@ class Stack:
             return []
         chosen = self.services if names is None else [self._named(name) for name in names]
         with self._alone():
-            stopped: list[str] = []
-            for group in reversed(_levels(chosen)):
-                grace = max(service.grace for service in group)
-                stopped += process.stop([service.name for service in group], self.files, grace)
-            return stopped
+            return _stop(chosen, self.files)
 
     def status(self) -> list[Status]:
         """What each service is doing; their health checks run side by side."""
@@ -241,8 +238,7 @@ class _Start:
         with _uninterruptible():
             self.cancelled.set()
             pool.shutdown(wait=True, cancel_futures=True)
-            for group in reversed(_levels(self.started)):
-                process.stop([service.name for service in group], self.files, grace=10.0)
+            _stop(self.started, self.files, at_most=10.0)
 
     def _bring_up(self, service: Service) -> None:
         if process.find(service.name, self.files) is None:
@@ -332,18 +328,25 @@ def tail(files: Files, name: str, lines: int = 15) -> str:
         return "(there is no log)"
 
 
-def _levels(services: Sequence[Service]) -> list[list[Service]]:
-    """Groups in the order of their start: each needs only services of the groups before it."""
+def _stop(services: Sequence[Service], files: Files, at_most: float = math.inf) -> list[str]:
+    """Stop services, those first that need others; those that do not need each other side by side.
+
+    Returns:
+        The names of those that ran.
+    """
     left = {service.name: service for service in services}
-    groups: list[list[Service]] = []
+    stopped: list[str] = []
     while left:
-        group = [service for service in left.values() if not any(name in left for name in service.after)]
+        needed = {name for service in left.values() for name in service.after}
+        group = [service for service in left.values() if service.name not in needed]
         if not group:
             raise ValueError(f"services need each other: {sorted(left)}")
-        groups.append(group)
+        with ThreadPoolExecutor(len(group)) as pool:
+            for ran in pool.map(lambda each: process.stop([each.name], files, min(each.grace, at_most)), group):
+                stopped += ran
         for service in group:
             del left[service.name]
-    return groups
+    return stopped
 
 
 def _silent(_name: str, _state: State) -> None:
