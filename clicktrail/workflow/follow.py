@@ -123,7 +123,8 @@ def reason(api: AirflowApi, dag_id: str, run_id: str, task: TaskState) -> str:
 
 def _raised(line: dict[str, Any]) -> list[str]:
     details = line.get("error_detail") or []
-    said = [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in details if isinstance(detail, dict)]
+    told = [detail for detail in details if isinstance(detail, dict) and not detail.get("is_cause")]
+    said = [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in told]
     return [text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}" for text in said]
 
 

@@ -124,6 +124,18 @@ def test_a_run_is_followed_to_its_end(api: AirflowApi) -> None:
             [{"event": "2026 ERROR clickstream_job: no Kafka"}, {"event": "Task failed"}],
             "2026 ERROR clickstream_job: no Kafka",
         ),
+        (
+            [
+                {
+                    "event": "failed",
+                    "error_detail": [
+                        {"exc_type": "E", "exc_value": "a sentence", "is_cause": False},
+                        {"exc_type": "OSError", "exc_value": "111", "is_cause": True},
+                    ],
+                }
+            ],
+            "E: a sentence",
+        ),
         ([{"event": "one"}, "two"], "one\ntwo"),
         ([], "(its log is empty)"),
     ],
