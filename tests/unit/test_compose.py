@@ -230,6 +230,12 @@ def test_ours_run_without_root_and_without_a_writable_file_system(name: str) -> 
     assert any(mount.startswith("/tmp:") for mount in service["tmpfs"])
 
 
+@pytest.mark.parametrize("name", ["airflow-scheduler", "spark-worker"])
+def test_spark_may_run_the_native_libraries_that_it_unpacks(name: str) -> None:
+    tmp = next(mount for mount in SERVICES[name]["tmpfs"] if mount.startswith("/tmp:"))
+    assert "exec" in tmp.partition(":")[2].split(","), "zstd cannot be loaded from a folder without it: the job hangs"
+
+
 def test_servers_that_would_start_as_root_are_given_their_own_user() -> None:
     assert SERVICES["postgres"]["user"] == "999:999"
     assert SERVICES["cassandra"]["user"] == "999:999"
