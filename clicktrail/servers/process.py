@@ -108,9 +108,10 @@ def _is_recorded(process: psutil.Process, name: str, files: Files) -> bool:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs, and is no zombie."""
+    """Whether it runs; a killed one does until its last thread is gone, and holds its ports until then."""
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        ended = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        return bool(process.is_running() and not ended)
     except psutil.NoSuchProcess:
         return False
 
@@ -166,20 +167,18 @@ def memory_mb(processes: Iterable[psutil.Process]) -> int:
 
 
 def port_owner(port: int) -> str | None:
-    """Who listens on a port, in words; None where nobody does."""
+    """Who listens on a port, in words; None where nobody does, or it cannot be known."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
         return None
     for connection in connections:
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            return _describe(connection.pid)
+            return _describe(connection.pid) if connection.pid else None
     return None
 
 
-def _describe(pid: int | None) -> str:
-    if pid is None:
-        return "a process of another user"
+def _describe(pid: int) -> str:
     try:
         process = psutil.Process(pid)
         mark = _mark(process)

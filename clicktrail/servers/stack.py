@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _POLL = 0.25  # seconds between two looks at a service that is starting
 _RESTART_PAUSE = 3.0  # seconds
+_ENDING = 10.0  # seconds
 
 
 class State(StrEnum):
@@ -189,14 +190,23 @@ class Stack:
 
     def _require_ports(self, missing: Sequence[Service]) -> None:
         taken = [
-            f"Port {port} for {service.name} is taken by {process.port_owner(port) or 'another process'}. "
+            f"Port {port} for {service.name} is taken by {owner}. "
             f"Stop that, or set {PREFIX}{setting.upper()} to a free port."
             for service in missing
             for setting, port in service.ports.items()
-            if port_open(self.settings.host, port)
+            if (owner := self._port_owner(port))
         ]
         if taken:
             raise ClicktrailError("\n".join(taken))
+
+    def _port_owner(self, port: int) -> str | None:
+        """Who has a port; one that nobody seems to have may be that of a process which is just ending."""
+        deadline = time.monotonic() + _ENDING
+        while port_open(self.settings.host, port):
+            if (owner := process.port_owner(port)) or time.monotonic() > deadline:
+                return owner or "a process of another user"
+            time.sleep(_POLL)
+        return None
 
     def _require_memory(self, missing: Sequence[Service]) -> None:
         needed = sum(service.memory_mb for service in missing)
