@@ -50,6 +50,7 @@ class Lease:
         self._beat = 0
         self._renewed = 0.0
         self._lost = threading.Event()
+        self._why = "another driver has taken it"
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.epoch = 0
@@ -68,12 +69,11 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLostError where this driver may no longer write."""
-        overdue = self._clock() - self._renewed > self._seconds * _LOST_AFTER
-        if self._lost.is_set() or overdue:
+        if not self._lost.is_set() and self._clock() - self._renewed > self._seconds * _LOST_AFTER:
             self._lost.set()
-            raise LeaseLostError(
-                f"lost the lease of {self._query} (epoch {self.epoch}): another driver may be writing; stopping"
-            )
+            self._why = "Cassandra is away or too slow to renew it in time"
+        if self._lost.is_set():
+            raise LeaseLostError(f"lost the lease of {self._query} (epoch {self.epoch}): {self._why}; stopping")
 
     def next_write_time(self) -> int:
         """A write time for derived rows (microseconds): later than any before, whatever the clocks say.

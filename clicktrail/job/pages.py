@@ -64,7 +64,8 @@ class PageMetrics:
             return
         delete = self.session.prepare(
             "DELETE FROM page_views USING TIMESTAMP ? "
-            "WHERE site = ? AND page_path = ? AND hour = ? AND minute = ? AND user_id = ? AND event_time = ? AND event_id = ?"
+            "WHERE site = ? AND page_path = ? AND hour = ? AND minute = ? "
+            "AND user_id = ? AND event_time = ? AND event_id = ?"
         )
         values = [tuple(r[name] for name in ("gone_time", *transforms.GONE_CALL[:-1])) for r in gone]
         execute_concurrent_with_args(self.session, delete, values, concurrency=64, raise_on_first_error=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cassandra.cluster import Session
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable, Session
 
 from clicktrail import store
 from clicktrail.errors import ClicktrailError
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 AVAILABLE_NOW = "available-now"
 _INTERVAL = re.compile(r"\d+(ms|s|m)")
 _EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+_CASSANDRA = re.compile(r"(?:cassandra\.cluster|cassandra|com\.datastax\.oss\.driver\.api\.core)\.[A-Za-z.]+: [^\n]+")
 _LOOK = 1  # seconds between two looks at a running query
 
 
@@ -88,18 +90,25 @@ def run(spark: SparkSession, settings: Settings, how: Run) -> None:
         ClicktrailError: bad settings, or a failure of the query, said in one sentence.
     """
     checkpoint = checked_checkpoint(settings)
-    with store.connect(settings) as session, _lease(session, settings) as lease:
-        tables = Tables(spark, settings.cassandra_keyspace)
-        answers = Answers(tables, session, lease)
-        writer = BatchWriter(settings, tables, session, lease, [answers])
-        query = _start(spark, settings, how, checkpoint, writer)
-        try:
-            _follow(query, settings, lease, how, writer, answers)
-        finally:
-            query.stop()
-        _raise_failure(query)
-        with writer.lock:
-            answers.refresh()
+    try:
+        with store.connect(settings) as session, _lease(session, settings) as lease:
+            _run(spark, settings, how, checkpoint, session, lease)
+    except (DriverException, NoHostAvailable) as error:
+        raise ClicktrailError(_cassandra_failed(error)) from error
+
+
+def _run(spark: SparkSession, settings: Settings, how: Run, checkpoint: str, session: Session, lease: Lease) -> None:
+    tables = Tables(spark, settings.cassandra_keyspace)
+    answers = Answers(tables, session, lease)
+    writer = BatchWriter(settings, tables, session, lease, [answers])
+    query = _start(spark, settings, how, checkpoint, writer)
+    try:
+        _follow(query, settings, lease, how, writer, answers)
+    finally:
+        query.stop()
+    _raise_failure(query)
+    with writer.lock:
+        answers.refresh()
 
 
 @contextmanager
@@ -165,5 +174,11 @@ def _in_a_sentence(text: str) -> str:
     """What failed, from Spark's message, with the cure where it is known."""
     if "OffsetOutOfRange" in text or "failOnDataLoss" in text or "Some data may have been lost" in text:
         return f"the topic no longer has offsets that the checkpoint still needs (retention?): {text[:600]}"
+    if found := _CASSANDRA.search(text):
+        return _cassandra_failed(found.group())
     own = re.search(r"(?:ClicktrailError|LeaseLostError|LeaseHeldError): ([^\n]+)", text)
     return own.group(1) if own else text[:2000]
+
+
+def _cassandra_failed(error: object) -> str:
+    return f"Cassandra failed or went away: {error}. Nothing is lost: the next run does the cut-off batch again"

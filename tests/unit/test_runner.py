@@ -74,6 +74,20 @@ def test_failure_is_said_in_a_sentence() -> None:
     assert lost.startswith("the topic no longer has offsets")
 
 
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "Traceback\n  File x\ncassandra.cluster.NoHostAvailable: ('Unable to complete', {})\n\tat py4j",
+        "Job aborted\ncom.datastax.oss.driver.api.core.AllNodesFailedException: Could not reach any\n\tat x",
+        "cassandra.WriteTimeout: Error from server\n",
+    ],
+)
+def test_cassandra_that_goes_away_is_named(trace: str) -> None:
+    said = runner._in_a_sentence(trace)
+    assert said.startswith("Cassandra failed or went away: ")
+    assert "\n" not in said
+
+
 def test_arguments_of_the_job() -> None:
     given = clickstream_job.arguments([])
     assert (given.trigger, given.max_minutes, given.window) == ("available-now", 0, "")
