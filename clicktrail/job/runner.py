@@ -35,7 +35,11 @@ logger = logging.getLogger(__name__)
 AVAILABLE_NOW = "available-now"
 _INTERVAL = re.compile(r"\d+(ms|s|m)")
 _EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
-_CASSANDRA = re.compile(r"(?:cassandra\.cluster|cassandra|com\.datastax\.oss\.driver\.api\.core)\.[A-Za-z.]+: [^\n]+")
+_CAUSE = re.compile(
+    r"^(?:: |Caused by: )?((?:java|com\.datastax|cassandra|org\.apache\.kafka)\.[\w.$]+: [^\n]+)", re.MULTILINE
+)
+"""The line of a stack trace, Java's or Python's, that names the failure behind it."""
+_REDONE = "Nothing is lost: the next run does the cut-off batch again"
 _LOOK = 1  # seconds between two looks at a running query
 
 
@@ -146,7 +150,7 @@ def _follow(
     shown = None
     end = time.monotonic() + how.max_minutes * 60 if how.max_minutes else float("inf")
     while True:
-        over = query.awaitTermination(_LOOK)
+        over = _is_over(query)
         progress = query.lastProgress
         if progress is not None and progress["batchId"] != shown:
             shown = progress["batchId"]
@@ -162,6 +166,16 @@ def _follow(
             return
 
 
+def _is_over(query: StreamingQuery) -> bool:
+    """Wait for a moment; whether the query has ended, well or not."""
+    from pyspark.errors import StreamingQueryException
+
+    try:
+        return bool(query.awaitTermination(_LOOK))
+    except StreamingQueryException:
+        return True
+
+
 def _raise_failure(query: StreamingQuery) -> None:
     failure = query.exception()
     if failure is None:
@@ -174,11 +188,17 @@ def _in_a_sentence(text: str) -> str:
     """What failed, from Spark's message, with the cure where it is known."""
     if "OffsetOutOfRange" in text or "failOnDataLoss" in text or "Some data may have been lost" in text:
         return f"the topic no longer has offsets that the checkpoint still needs (retention?): {text[:600]}"
-    if found := _CASSANDRA.search(text):
-        return _cassandra_failed(found.group())
     own = re.search(r"(?:ClicktrailError|LeaseLostError|LeaseHeldError): ([^\n]+)", text)
-    return own.group(1) if own else text[:2000]
+    if own:
+        return own.group(1)
+    cause = _CAUSE.search(text)
+    said = cause.group(1) if cause else text[:1000]
+    if "com.datastax.oss.driver" in text or "cassandra." in said:
+        return _cassandra_failed(said)
+    if "org.apache.kafka" in said:
+        return f"Kafka failed or went away: {said}. {_REDONE}"
+    return text[:2000]
 
 
 def _cassandra_failed(error: object) -> str:
-    return f"Cassandra failed or went away: {error}. Nothing is lost: the next run does the cut-off batch again"
+    return f"Cassandra failed or went away: {error}. {_REDONE}"

@@ -74,18 +74,37 @@ def test_failure_is_said_in_a_sentence() -> None:
     assert lost.startswith("the topic no longer has offsets")
 
 
+JAVA = "py4j.protocol.Py4JJavaError: An error occurred while calling o1.save.\n: "
+"""How PySpark begins what it says of a failure in the JVM."""
+
+
 @pytest.mark.parametrize(
-    "trace",
+    ("trace", "said"),
     [
-        "Traceback\n  File x\ncassandra.cluster.NoHostAvailable: ('Unable to complete', {})\n\tat py4j",
-        "Job aborted\ncom.datastax.oss.driver.api.core.AllNodesFailedException: Could not reach any\n\tat x",
-        "cassandra.WriteTimeout: Error from server\n",
+        (
+            "Traceback\n  File x\ncassandra.cluster.NoHostAvailable: ('Unable to complete', {})\n\tat py4j",
+            "Cassandra failed or went away: cassandra.cluster.NoHostAvailable: ('Unable to complete', {}). ",
+        ),
+        (
+            JAVA
+            + "java.lang.IllegalStateException: Control channel not available\n\tat com.datastax.oss.driver.internal",
+            "Cassandra failed or went away: java.lang.IllegalStateException: Control channel not available. ",
+        ),
+        ("x\ncassandra.WriteTimeout: Error from server\n", "Cassandra failed or went away: cassandra.WriteTimeout: "),
+        (
+            JAVA + "org.apache.kafka.common.errors.TimeoutException: Topic t not present\n\tat org.apache.spark",
+            "Kafka failed or went away: org.apache.kafka.common.errors.TimeoutException: Topic t not present. ",
+        ),
     ],
 )
-def test_cassandra_that_goes_away_is_named(trace: str) -> None:
-    said = runner._in_a_sentence(trace)
-    assert said.startswith("Cassandra failed or went away: ")
-    assert "\n" not in said
+def test_server_that_goes_away_is_named(trace: str, said: str) -> None:
+    sentence = runner._in_a_sentence(trace)
+    assert sentence.startswith(said)
+    assert "\n" not in sentence
+
+
+def test_other_failures_are_shown_as_they_are() -> None:
+    assert runner._in_a_sentence(JAVA + "java.lang.OutOfMemoryError: heap") == JAVA + "java.lang.OutOfMemoryError: heap"
 
 
 def test_arguments_of_the_job() -> None:
