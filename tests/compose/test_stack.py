@@ -10,6 +10,7 @@ import requests
 
 from tests.compose.stack import DAG, NAME, ComposeStack, wait_for
 
+pytestmark = pytest.mark.timeout(7200)  # the first start fetches and builds images
 CLICKS = 5_000
 MORE = 40_000
 
