@@ -178,7 +178,9 @@ def check_store(settings: Settings, found: Recount) -> None:
             if stored[identity] != expected[identity]
         }
         assert not different, list(different.values())[:3]
-        assert stored_page_minutes(session) == page_minutes(found)
+        counted, wanted = stored_page_minutes(session), page_minutes(found)
+        wrong = {key for key in counted.keys() | wanted.keys() if counted.get(key) != wanted.get(key)}
+        assert not wrong, [(key, "stored", counted.get(key), "recount", wanted.get(key)) for key in sorted(wrong)][:5]
         _check_dead_letters(session, found)
 
 
