@@ -50,7 +50,11 @@ class ComposeStack:
     def __init__(self) -> None:
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         clean = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "AIRFLOW_"))}
-        self.environment = {**clean, **{name: str(port) for name, port in self.ports.items()}}
+        self.environment = {
+            **clean,
+            **{name: str(port) for name, port in self.ports.items()},
+            "CLICKTRAIL_MAX_OFFSETS_PER_BATCH": "10000",  # so that a run has several batches
+        }
 
     def compose(self, *arguments: str, check: bool = True, timeout: float = 3600) -> str:
         """Run `docker compose …`; returns what it says on standard output."""
@@ -168,13 +172,13 @@ class ComposeStack:
         rows = re.findall(rf"(?m)^{group}\s+\S+\s+(\d+)\s+\d+\s+\d+\s+(\d+)", said)
         return {int(partition): int(lag) for partition, lag in rows}
 
-    def tasks_of_workers(self) -> dict[int, int]:
-        """Worker's number to how many of Spark's tasks its executors have begun."""
-        search = "cat /var/lib/clicktrail/scratch/app-*/*/stderr 2>/dev/null | grep -c 'Running task' || true"
+    def workers_at_work(self) -> set[int]:
+        """The numbers of the workers whose executor has begun a task of the job by now.
+
+        An executor starts its Python for the first of the job's tasks that it gets, and keeps it until the job ends.
+        """
         return {
-            int(one["Config"]["Labels"]["com.docker.compose.container-number"]): int(
-                self.docker("exec", one["Id"], "sh", "-c", search).strip() or 0
-            )
+            int(one["Config"]["Labels"]["com.docker.compose.container-number"])
             for one in self.containers("spark-worker")
-            if one["State"]["Running"]
+            if one["State"]["Running"] and "pyspark.daemon" in self.docker("top", one["Id"], "-eo", "pid,args")
         }
