@@ -223,8 +223,9 @@ def test_a_second_call_at_the_same_time_is_turned_away(settings: Settings) -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_start_leaves_nothing(settings: Settings, number: signal.Signals) -> None:
     script = (
-        "import sys; from pathlib import Path; from clicktrail.settings import Settings\n"
+        "import signal, sys; from pathlib import Path; from clicktrail.settings import Settings\n"
         "from clicktrail.servers import Service, Stack\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "settings = Settings(home=Path(sys.argv[1]))\n"
         "sleeper = lambda name: Service(name, ('sleep', '600'), check=lambda: 'never', memory_mb=1)\n"
         "Stack(settings, [sleeper('one'), sleeper('two')]).up()\n"
