@@ -38,7 +38,6 @@ app.command()(reset)
 app.command()(doctor)
 app.command()(demo)
 app.command()(run)
-app.command()(run)
 app.command()(replay)
 app.command()(report)
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -46,7 +45,6 @@ app.command()(query)
 app.command(context_settings=PASS_ON)(cqlsh)
 app.command()(cats)
 app.add_typer(sales.app, name="sales")
-app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main() -> None:
