@@ -1,6 +1,6 @@
-"""What a contender of the benchmarks is given, what it is, and what a limit of the machine is: the shared words.
+"""What a contender of the benchmarks is given, what it is, and what a limit of the machine is: shared words.
 
-A contender is a program of its own. It reads ``source_topic`` from its beginning (or from what its group has committed),
+A contender is a program of its own. It reads ``source_topic`` from what its group has committed, else its start,
 parses, validates and enriches each record by the rules of ``clicktrail.job.decode``, writes good events to
 ``transformed_topic`` and to ``events_by_user_day`` with the job's write time, original bytes of bad ones to
 ``dead_letter_topic``, and commits offsets only after both sinks acknowledged.
