@@ -34,6 +34,7 @@ class Order:
         window: how long before the end it begins.
         invalid: share of bad messages, 0 to 1.
         duplicates: share of exact repeats of an earlier event, 0 to 1.
+        zipf: exponent of the law by which visitors come, from 0 (all alike) to below 1 (few make most visits).
     """
 
     seed: int
@@ -44,6 +45,7 @@ class Order:
     window: timedelta = timedelta(days=1)
     invalid: float = 0.0
     duplicates: float = 0.0
+    zipf: float = 0.5
 
     def __post_init__(self) -> None:
         """Validate; raises ClicktrailError."""
@@ -53,6 +55,7 @@ class Order:
             (self.window >= timedelta(minutes=1), "the window must be a minute or more"),
             (0 <= self.invalid <= 1 and 0 <= self.duplicates <= 1, "invalid and duplicates are shares from 0 to 1"),
             (self.invalid + self.duplicates <= 1, "invalid and duplicates together must not be over 1"),
+            (0 <= self.zipf < 1, f"zipf must be from 0 to below 1, not {self.zipf}"),
         ):
             if not holds:
                 raise ClicktrailError(sentence)
@@ -107,7 +110,7 @@ def good_clicks(order: Order, count: int) -> Iterator[Timed]:
     longest = min(_LONGEST_SESSION, (end - start) // 4)
     visitors = Visitors(order.seed, order.visitors)
     rng = Random(f"clicks {order.seed} {order.run}")
-    plan = _plan(rng, Rhythm(start, end - longest), visitors, count)
+    plan = _plan(rng, Rhythm(start, end - longest), visitors, count, order.zipf)
     pace = longest // LONGEST_WALK - 700  # what the shorter waits between two pages may take
     return _merge((_visit(rng, order.digest, number, pace, *planned) for number, planned in enumerate(plan)), count)
 
@@ -115,12 +118,13 @@ def good_clicks(order: Order, count: int) -> Iterator[Timed]:
 Planned = tuple[int, Visitor, Walk]
 
 
-def _plan(rng: Random, rhythm: Rhythm, visitors: Visitors, count: int) -> list[Planned]:
+def _plan(rng: Random, rhythm: Rhythm, visitors: Visitors, count: int, zipf: float) -> list[Planned]:
     """As many visits as ``count`` events need, by their start."""
     plan: list[Planned] = []
+    often = 1 / (1 - zipf)
     while count > 0:
         # Some come often, most of them rarely.
-        visitor = visitors.get(int(visitors.number * rng.random() ** 2))
+        visitor = visitors.get(int(visitors.number * rng.random() ** often))
         walk = rng.choice(CRAWLER_WALKS if visitor.crawler else WALKS)
         plan.append((rhythm.moment(rng.random()), visitor, walk))
         count -= walk.events
