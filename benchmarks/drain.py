@@ -21,10 +21,10 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness.watch import Watch, server_cpu
 from clicktrail import spark_submit, store
 from clicktrail.job import ledger
 from clicktrail.servers import Stack, data_services
@@ -35,7 +35,6 @@ from tests.integration.support import stack_settings
 
 RESULTS = PROJECT / "benchmarks" / "results"
 _LOOK = 0.5  # seconds between two looks at the processes
-_GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
 
 
 @dataclass(frozen=True)
@@ -58,44 +57,6 @@ class Drain:
     good: int
     dead_letters: int
     finished_at: str
-
-
-class Watch:
-    """Processor time and memory of a process and its children, also of those that have ended."""
-
-    def __init__(self, pid: int) -> None:
-        self._root = psutil.Process(pid)
-        self._cpu: dict[tuple[int, float], tuple[bool, float]] = {}
-        self.peak = 0.0
-
-    def look(self) -> None:
-        """Read all processes once."""
-        memory = 0
-        for process in self._family():
-            try:
-                times, name = process.cpu_times(), process.name()
-                memory += process.memory_info().rss
-                self._cpu[process.pid, process.create_time()] = (name.startswith("java"), times.user + times.system)
-            except _GONE:
-                continue
-        self.peak = max(self.peak, memory / 2**20)
-
-    def cpu(self, *, java: bool) -> float:
-        """Processor seconds of the JVM, or of everything else."""
-        return sum(seconds for is_java, seconds in self._cpu.values() if is_java == java)
-
-    def _family(self) -> list[psutil.Process]:
-        try:
-            return [self._root, *self._root.children(recursive=True)]
-        except _GONE:
-            return []
-
-
-def server_cpu(stack: Stack, name: str) -> float:
-    """Processor seconds of a server so far."""
-    pid = next(status.pid for status in stack.status() if status.name == name)
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
 
 
 def send(settings: Settings, events: int, seed: int) -> int:
