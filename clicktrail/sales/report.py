@@ -11,6 +11,7 @@ from typing import Any
 
 from clicktrail.errors import ClicktrailError
 from clicktrail.sales.money import to_cent
+from clicktrail.sales.records import Reason
 from clicktrail.sales.warehouse import Warehouse
 
 TREND_DAYS = 28
@@ -118,6 +119,21 @@ def change(now: Decimal | int | None, before: Decimal | int | None) -> Decimal |
     if now is None or before is None or before <= 0:
         return None
     return (Decimal(now) / Decimal(before) - 1) * 100
+
+
+def at_most(parts: list[Part], most: int) -> list[Part]:
+    """The parts; of more than ``most`` the last one stands for all the others, so that sums agree."""
+    if len(parts) <= most:
+        return parts
+    others = [part.figures for part in parts[most - 1 :]]
+    summed = {name: sum(getattr(each, name) for each in others) for name in Figures.__dataclass_fields__}
+    return [*parts[: most - 1], Part(f"{len(others)} others", Figures(**summed), None)]
+
+
+def copies(report: Report) -> str:
+    """How many of the rejected lines are no loss, because they only repeat one that counts; empty where none does."""
+    count = dict(report.rejected_by_reason).get(Reason.DUPLICATE.value)
+    return f" ({count:,} only repeat a line that counts)" if count else ""
 
 
 def _parts(warehouse: Warehouse, dimension: str, name: str, day: date) -> list[Part]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from clicktrail.sales.report import Report, change
+from clicktrail.sales.report import Report, change, copies
 from clicktrail.sales.words import euros, long_date, per_cent, plain
 
 
@@ -17,7 +17,7 @@ def html(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters.update(euros=euros, per_cent=per_cent, plain=plain, long_date=long_date)
-    environment.globals.update(change=change, signed=lambda by: per_cent(by, sign=True), colour=_colour)
+    environment.globals.update(change=change, signed=lambda by: per_cent(by, sign=True), colour=_colour, copies=copies)
     return environment.get_template("report.html.j2").render(report=report)
 
 

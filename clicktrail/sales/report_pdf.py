@@ -13,7 +13,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from clicktrail.sales.report import Part, Report, change
+from clicktrail.sales.report import Part, Report, at_most, change, copies
 from clicktrail.sales.words import NOTHING, euros, long_date, per_cent, plain
 
 INK, QUIET, LINE, PANEL = "#1c2430", "#6b7684", "#d9dee5", "#f4f6f9"
@@ -39,12 +39,20 @@ def pdf(report: Report) -> bytes:
 def _head(page: Figure, report: Report, number: int) -> None:
     page.text(_LEFT, 0.955, "Daily sales", size=11, color=ACCENT, weight="bold", va="center")
     page.text(_LEFT, 0.932, long_date(report.day), size=19, color=INK, weight="bold", va="center")
-    page.text(_LEFT + _WIDTH, 0.955, "UTC day · amounts in euros", size=8.5, color=QUIET, ha="right", va="center")
+    page.text(
+        _LEFT + _WIDTH,
+        0.955,
+        "midnight to midnight UTC · amounts in euros",
+        size=8.5,
+        color=QUIET,
+        ha="right",
+        va="center",
+    )
     page.text(_LEFT + _WIDTH, 0.025, f"page {number} of 2", size=7.5, color=QUIET, ha="right")
     page.text(
         _LEFT,
         0.025,
-        "Net revenue is sales less returns of the day; returns count on the day they came back.",
+        "Net revenue is sales less returns; returns count on the day they came back. Rejected rows are kept.",
         size=7.5,
         color=QUIET,
     )
@@ -54,8 +62,12 @@ def _first_page(page: Figure, report: Report) -> None:
     _tiles(page, report)
     _title(page, 0.745, "Net revenue, last four weeks", _trend_note(report))
     _trend(_axes(page, 0.545, 0.185, left=_LEFT + 0.055), report)
-    _title(page, 0.490, "Top products", "net revenue · units sold · change on the same weekday of last week")
+    _title(page, 0.490, _top(report), "net revenue · units sold · change on the same weekday of last week")
     _bars(_axes(page, 0.065, 0.410, left=_LEFT + 0.15), report.products, 0.15, units=True)
+
+
+def _top(report: Report) -> str:
+    return f"Top {len(report.products)} products" if report.products else "Products"
 
 
 def _second_page(page: Figure, report: Report) -> None:
@@ -63,9 +75,16 @@ def _second_page(page: Figure, report: Report) -> None:
     _title(page, 0.885, "Channels", "net revenue · change on the same weekday of last week")
     _bars(_axes(page, 0.735, 0.135, left=_LEFT + 0.11), report.channels, 0.11)
     _title(page, 0.695, "Categories", "")
-    _bars(_axes(page, 0.520, 0.160, left=_LEFT + 0.08, width=half - 0.08), report.categories[:6], 0.08, short=True)
+    _bars(
+        _axes(page, 0.520, 0.160, left=_LEFT + 0.08, width=half - 0.08), at_most(report.categories, 6), 0.08, short=True
+    )
     _title(page, 0.695, "Countries", "", left=middle)
-    _bars(_axes(page, 0.520, 0.160, left=middle + 0.075, width=half - 0.075), report.countries[:6], 0.075, short=True)
+    _bars(
+        _axes(page, 0.520, 0.160, left=middle + 0.075, width=half - 0.075),
+        at_most(report.countries, 6),
+        0.075,
+        short=True,
+    )
     _title(page, 0.475, "Returns", _returns_note(report))
     _returns(page, report, top=0.435)
     _title(page, 0.235, "Rejected rows", _rejected_note(report))
@@ -79,7 +98,7 @@ def _tiles(page: Figure, report: Report) -> None:
         ("Net revenue", euros(today.net), today.net, yesterday and yesterday.net, before and before.net, True),
         ("Orders", f"{today.orders:,}", today.orders, yesterday and yesterday.orders, before and before.orders, True),
         (
-            "Average order",
+            "Average order, before returns",
             euros(today.per_order),
             today.per_order,
             yesterday and yesterday.per_order,
@@ -175,7 +194,7 @@ def _trend(axes: Axes, report: Report) -> None:
     axes.yaxis.set_major_locator(_few_ticks())
     axes.grid(axis="y", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.margins(x=0.012, y=0.12)
+    axes.margins(x=0.03, y=0.12)
     for number, (_, net) in enumerate(report.trend):
         if net is None:
             axes.text(number, 0, NOTHING, size=7, color=QUIET, ha="center", va="bottom")
@@ -210,7 +229,7 @@ def _bars(axes: Axes, parts: Sequence[Part], labels: float, units: bool = False,
     places = range(len(parts))
     axes.barh(places, values, color=[ACCENT if value >= 0 else BAD for value in values], height=0.58, alpha=0.85)
     axes.set_yticks([])
-    axes.set_ylim(max(len(parts), 4) - 0.4, -0.6)
+    axes.set_ylim(max(len(parts), 6 if short else 4) - 0.4, -0.6)
     axes.set_xticks([])
     most = max([*values, 0.0]) or 1.0
     axes.set_xlim(min([*values, 0.0]), most * (2.1 if short else 1.5))
@@ -287,9 +306,7 @@ def _table(
 
 def _rejected_note(report: Report) -> str:
     share = Decimal(report.lines_rejected) / report.lines_read * 100 if report.lines_read else None
-    return (
-        f"{report.lines_rejected:,} of {report.lines_read:,} lines read, {per_cent(share)}; each kept with its reason"
-    )
+    return f"{report.lines_rejected:,} of {report.lines_read:,} lines read, {per_cent(share)}{copies(report)}"
 
 
 def _rejected(page: Figure, report: Report) -> None:

@@ -26,7 +26,7 @@ from clicktrail.sales.aggregate import tables_of
 from clicktrail.sales.mail import recipients
 from clicktrail.sales.money import read_rates
 from clicktrail.sales.records import RawLine
-from clicktrail.sales.report import Report, change, read_report
+from clicktrail.sales.report import Report, at_most, change, copies, read_report
 from clicktrail.sales.report_html import html, subject
 from clicktrail.sales.report_pdf import pdf
 from clicktrail.sales.rules import clean
@@ -175,6 +175,30 @@ def test_the_numbers_of_a_report(warehouse: DuckDb) -> None:
         (date(2026, 10, 30), Decimal("160.00")),
         (DAY, Decimal("115.00")),
     ]
+
+
+def test_what_is_left_out_of_a_list_is_summed_up(warehouse: DuckDb) -> None:
+    products = filled(warehouse).products
+    assert at_most(products, 2) == products
+    (whole,) = at_most(products, 1)
+    assert (whole.name, whole.figures.net, whole.figures.units, whole.before) == (
+        "2 others",
+        Decimal("115.00"),
+        20,
+        None,
+    )
+
+
+def test_copies_are_told_from_what_is_lost(warehouse: DuckDb) -> None:
+    report = filled(warehouse)
+    assert copies(report) == ""
+    lines = [*lines_of(DAY, 3), *lines_of(DAY, 1)]
+    with warehouse as opened:
+        opened.replace_day(DAY, tables_of(DAY, clean(DAY, lines, CATALOGUE, read_rates()), len(lines)))
+        report = read_report(opened, DAY)
+    for shown in (html(report), text_of(pdf(report))):
+        assert "2 of 8 lines read" in shown
+        assert "(2 only repeat a line that counts)" in shown
 
 
 def test_a_day_that_was_not_loaded_is_said(warehouse: DuckDb) -> None:
