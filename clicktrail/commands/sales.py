@@ -1,18 +1,20 @@
-"""``clicktrail sales``: a sample shop to try it with, and a day's numbers."""
+"""``clicktrail sales``: a sample shop to try it with, days gone by, a day's numbers."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from clicktrail.errors import ClicktrailError
 from clicktrail.settings import Settings
 
-app = typer.Typer(help="Daily sales: a sample shop, a day's numbers.", no_args_is_help=True)
+app = typer.Typer(help="Daily sales: a sample shop, days gone by, a day's numbers.", no_args_is_help=True)
 
 
 @app.command()
@@ -76,6 +78,32 @@ def show(day: Annotated[str, typer.Argument(help="As in 2026-10-31; yesterday by
     pdf = Folders.of(settings).day(wanted) / f"sales-{wanted}.pdf"
     if pdf.exists():
         console.print(f"Report: {pdf}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Argument(help="The first day, as in 2026-10-01.")],
+    last: Annotated[str, typer.Argument(help="The last day; yesterday by default.")] = "",
+) -> None:
+    """Run the pipeline for days gone by, as one backfill of Airflow's; exits with 1 where a day is not green."""
+    from clicktrail.sales.backfill import DAG, start
+    from clicktrail.workflow.airflow_api import DONE, AirflowApi
+
+    api = AirflowApi(Settings.from_env())
+    console = Console()
+    begin, end = _day(first), _day(last)
+    with console.status("Airflow makes the runs"):
+        runs = start(api, begin, end, datetime.now(UTC).date())
+    states = dict.fromkeys(runs, "queued")
+    with Progress(*Progress.get_default_columns(), console=console) as progress:
+        bar = progress.add_task(f"{DAG}, {len(runs)} days", total=len(runs))
+        while not set(states.values()) <= DONE:
+            time.sleep(1)
+            states = {day: state if state in DONE else api.run_state(DAG, runs[day]) for day, state in states.items()}
+            progress.update(bar, completed=sum(state in DONE for state in states.values()))
+    if failed := [str(day) for day, state in states.items() if state != "success"]:
+        raise ClicktrailError(f"Not green: {', '.join(failed)}; see {api.base}/dags/{DAG}")
+    console.print(f"{len(runs)} days are in the warehouse, from {begin} to {end}", highlight=False)
 
 
 def _day(text: str) -> date:

@@ -47,6 +47,10 @@ class AirflowApi:
         """What Airflow answers to a GET of ``path``, below ``/api/v2``."""
         return self._call("GET", path, params=params)
 
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """What Airflow answers to a POST of ``body`` to ``path``, below ``/api/v2``."""
+        return self._call("POST", path, json=body)
+
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler start runs of this DAG."""
         self._call("PATCH", f"dags/{dag_id}", params={"update_mask": "is_paused"}, json={"is_paused": False})
@@ -192,11 +196,16 @@ class AirflowApi:
                 f"Airflow at {self._base} refuses: {said}. "
                 "Set CLICKTRAIL_AIRFLOW_USERNAME and CLICKTRAIL_AIRFLOW_PASSWORD"
             )
-        raise ClicktrailError(f"Airflow at {self._base} answers {response.status_code}: {said}")
+        kind = BusyError if response.status_code in (409, 503) else ClicktrailError
+        raise kind(f"Airflow at {self._base} answers {response.status_code}: {said}")
 
 
 class AirflowAwayError(ClicktrailError):
     """Airflow's API server cannot be reached."""
+
+
+class BusyError(ClicktrailError):
+    """Airflow cannot do that now, because something else is at work."""
 
 
 class NotFoundError(ClicktrailError):
