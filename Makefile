@@ -8,7 +8,7 @@ STAMPS := $(VENV)/.stamps
 CODE := clicktrail producers consumers spark_jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-spark test-dags test-integration test-compose compose-logins check format bench up down setup clean
+.PHONY: help demo test test-unit test-spark test-dags test-integration test-compose compose-logins check format bench bench-full up down setup clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -47,8 +47,11 @@ format: setup ## put the code in its form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: setup ## the benchmarks; each tells how it measures
-	@$(BIN)/python -m benchmarks
+bench: setup ## against other ways and the machine's limits, within 30 minutes (BENCH="--help": what can be chosen)
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-full: setup ## the whole matrix: hours
+	@$(BIN)/python -m benchmarks --full $(BENCH)
 
 up: setup ## start the servers
 	@$(BIN)/clicktrail up

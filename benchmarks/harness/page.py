@@ -190,7 +190,7 @@ def _limits(report: Report) -> str:
     rows = []
     for name, rate in found.items():
         runs = report.good("limit", name)
-        cost = summary.per(runs, lambda run: run.figures["engine_cpu"] * 1e6 / int(run.cell["events"]))
+        cost = summary.per(runs, lambda run: run.figures["cpu_seconds_per_million"])
         rows.append([name, report.about.get(name, ""), ranged(rate), f"{cost.median:.1f}" if cost.median else "–"])
     head = ["limit", "what it is", "events/s", "its CPU seconds a million"]
     return (

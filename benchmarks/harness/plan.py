@@ -164,7 +164,7 @@ class Bench:
         return {
             "seconds": limit.seconds,
             "events_per_second": limit.events_per_second,
-            "engine_cpu": limit.cpu_seconds,
+            "cpu_seconds_per_million": limit.cpu_seconds_per_million,
             "busy_before": before,
             **figures,
         }
