@@ -8,6 +8,7 @@ an earlier call ended, ``--page`` only writes the page anew.
 from __future__ import annotations
 
 import argparse
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.harness import page, watch
-from benchmarks.harness.plan import Bench, Options
+from benchmarks.harness.plan import FAILURES, Bench, Options
 from benchmarks.harness.results import FOLDER, Report
 from benchmarks.harness.run import Place
 from clicktrail.servers import Stack, data_services
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--minutes", type=float, help="what would end later is left out; 0: no bound")
     found.add_argument("--resume", action="store_true", help="keep the results that are there")
     found.add_argument("--page", action="store_true", help="write the page of the kept results, run nothing")
-    found.add_argument("--name", help="of the results' file (default: bench, or bench-full)")
+    found.add_argument("--name", help="of the results' file (default: bench or bench-full, and what --only names)")
     return found
 
 
@@ -72,11 +73,14 @@ def options_of(given: argparse.Namespace) -> Options:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, keep the results, write the page."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers are stopped then, as on Ctrl-C
     given = parser().parse_args(argv)
     options, console = options_of(given), Console()
-    path = FOLDER / f"{given.name or ('bench-full' if given.full else 'bench')}.json"
+    only = _words(given.only)
+    name = "-".join(["bench-full" if given.full else "bench", *only])
+    path = FOLDER / f"{given.name or name}.json"
     if not given.page:
-        measure(options, _words(given.only), path, given.resume, console)
+        measure(options, only, path, given.resume, console)
     console.print(f"the page: {page.write(FOLDER)}", highlight=False)
 
 
@@ -91,10 +95,15 @@ def measure(options: Options, only: Sequence[str], path: Path, resume: bool, con
         )
     chosen = [each for each in CONTENDERS if not only or each.name in only]
     report = _report(path, options, resume)
-    for each in chosen:
+    for each in list(chosen):
         report.about[each.name] = each.about
-        with console.status(f"preparing {each.name}"):
-            each.prepare()
+        try:
+            with console.status(f"preparing {each.name}"):
+                each.prepare()
+        except FAILURES as error:
+            chosen.remove(each)
+            report.notes.append(f"{each.name} is left out: {' '.join(str(error).split())[-400:]}")
+            console.print(report.notes[-1], style="red", markup=False, highlight=False)
     (PROJECT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=PROJECT / "build") as folder:
         settings = stack_settings(Path(folder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.harness import plots, summary
 from benchmarks.harness.fit import Spread
 from benchmarks.harness.results import NOISY, Report, Result, collect
+from benchmarks.harness.targets import targets
 
 CHAPTERS = {"bench-full": "The whole matrix (`make bench-full`)", "bench": "The runs that decide (`make bench`)"}
 _INTRODUCTION = """# How fast, against what
@@ -45,6 +46,7 @@ def chapter(report: Report, folder: Path, name: str) -> str:
     parts = [
         _machine(report),
         _side_by_side(report),
+        _targets(report),
         drawn.get("rates", ""),
         _drains(report),
         drawn.get("drains", ""),
@@ -141,6 +143,13 @@ def _side_by_side(report: Report) -> str:
 def _fitted(report: Report) -> str:
     sizes = ", ".join(f"{events:,}" for events in summary.sizes(report))
     return f"Start-up and steady rate are fitted over the drains of {sizes} events: seconds = start-up + events / rate."
+
+
+def _targets(report: Report) -> str:
+    rows = [[target.what, target.found, target.wanted, "yes" if target.met else "**no**"] for target in targets(report)]
+    if not rows:
+        return ""
+    return f"### What was aimed at\n\n{table(['target', 'found', 'wanted', 'reached'], rows, 4)}"
 
 
 def _drains(report: Report) -> str:

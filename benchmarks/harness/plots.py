@@ -103,6 +103,7 @@ def drains(report: Report) -> Figure | None:
     _logarithmic(axes, sizes)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("events")
     axes.set_title("Seconds from start to exit, with the fitted line (start-up + events / rate)", loc="left")
     axes.legend()
@@ -116,7 +117,7 @@ def processor(report: Report) -> Figure | None:
         return None
     events = common_size(report)
     rows = [row for row in found if row.events == events]
-    figure, axes = _figure(8, 0.5 * len(rows) + 1.2)
+    figure, axes = _figure(8, 0.5 * len(rows) + 1.5)
     left = [0.0] * len(rows)
     for part, colour in _PARTS.items():
         seconds = [1e6 / getattr(row, part) for row in rows]
@@ -128,7 +129,7 @@ def processor(report: Report) -> Figure | None:
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_title(f"Processor seconds for a million events (drain of {events:,})", loc="left")
-    axes.legend(ncols=3, loc="lower right")
+    figure.legend(ncols=3, loc="outside lower center")
     return figure
 
 
@@ -175,6 +176,7 @@ def latencies(report: Report) -> Figure | None:
     axes.set_yscale("log")
     axes.margins(y=0.15)
     axes.yaxis.set_major_formatter("{x:g} s")
+    axes.yaxis.set_minor_formatter("")
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.grid(axis="x", visible=False)
@@ -189,7 +191,7 @@ def scaling(report: Report) -> Figure | None:
         return None
     axes_of = collect(runs, lambda run: run.cell["axis"])
     names = report.subjects("scaling")
-    figure, panels = _figures(11, 3, len(axes_of))
+    figure, panels = _figures(11, 3.6, len(axes_of))
     for panel, (axis, group) in zip(panels, axes_of.items(), strict=True):
         for name in names:
             cells = collect((run for run in group if run.subject == name), lambda run: run.cell["value"])

@@ -12,6 +12,7 @@ from benchmarks.__main__ import options_of, parser
 from benchmarks.harness import page, summary
 from benchmarks.harness.plan import steady_rate
 from benchmarks.harness.results import Report, Result
+from benchmarks.harness.targets import targets
 
 COSTS = {"engine_cpu": 10.0, "broker_cpu": 2.0, "cassandra_cpu": 8.0, "others": 0.01, "load_before": 0.5}
 
@@ -132,3 +133,15 @@ def test_bench_decides_and_full_is_the_whole_matrix() -> None:
     assert (chosen.sizes, chosen.scaled, chosen.skip) == ((5_000,), ("java",), {"latency", "idle", "scaling"})
     with pytest.raises(SystemExit):
         options_of(parser().parse_args(["--skip", "everything"]))
+
+
+def test_targets_are_judged(report: Report) -> None:
+    report.add(drain("python", 10_000, 4.0))
+    report.add(drain("python", 100_000, 22.0))
+    found = {target.what: (target.found, target.met) for target in targets(report)}
+    assert found["steady rate, of Cassandra's batched ceiling"] == ("39%", False)
+    assert found["steady rate against python"] == ("3.9×", False)
+    assert found["events a CPU second against java (100,000 events)"] == ("1.00×", True)
+    report.add(Result("idle", "clicktrail", {"events": 0}, 1, {"seconds": 11.0}))
+    assert targets(report)[-1].met
+    assert targets(Report(machine={}, options={})) == []
