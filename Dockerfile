@@ -8,8 +8,10 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && ln -s "$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")" /opt/java \
  && install -d -o airflow -g 0 -m 0775 /opt/clicktrail /opt/clicktrail/app /opt/clicktrail/cache \
-      /var/lib/clicktrail /var/lib/clicktrail/checkpoints /var/lib/clicktrail/scratch /var/lib/clicktrail/state \
-      /run/clicktrail /run/clicktrail/airflow /run/clicktrail/database /run/clicktrail/spark
+      /var/lib/clicktrail /var/lib/clicktrail/checkpoints /var/lib/clicktrail/mail /var/lib/clicktrail/sales \
+      /var/lib/clicktrail/sales/drop /var/lib/clicktrail/sales/shop /var/lib/clicktrail/scratch /var/lib/clicktrail/state \
+      /run/clicktrail /run/clicktrail/airflow /run/clicktrail/database /run/clicktrail/sales /run/clicktrail/shop \
+      /run/clicktrail/spark
 
 ENV JAVA_HOME=/opt/java \
     VIRTUAL_ENV=/opt/clicktrail/venv \

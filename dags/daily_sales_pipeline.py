@@ -5,8 +5,8 @@ and the stores' CSV files; cleaned by the rules in `clicktrail/sales/rules.py`, 
 into the warehouse, in the place of what it had of that day; as a PDF and a mail to `CLICKTRAIL_SALES_MAIL_TO`.
 
 One run is one UTC day: the param `day`, else the day before the run's logical date, else the day before now. A rerun
-puts the same rows in the place of the same rows (and sends the mail again). A backfill fills in days gone by:
-`airflow backfill create --dag-id daily_sales_pipeline --from-date 2026-10-02 --to-date 2026-11-01 --max-active-runs 1`.
+puts the same rows in the place of the same rows (and sends the mail again). A backfill fills in days gone by, each run
+the day before its date; `clicktrail sales backfill 2026-10-01 2026-10-31` asks Airflow for the right ones.
 
 Connections: `sales_db` (extra: `time_zone`), `sales_api` (the token is the password), `smtp_default`. XCom carries
 paths and counts; the files are in `CLICKTRAIL_SALES_DIR`, which workers on several machines have to share.

@@ -1,11 +1,13 @@
 """Makes the secrets of one installation of the containers, and shows the logins.
 
 ``python -m clicktrail.compose.secrets`` is what the service ``secrets`` runs. A secret that the environment gives is
-taken, one that an earlier start made is kept, any other is made. They lie in three folders, a volume each, so that a
+taken, one that an earlier start made is kept, any other is made. They lie in five folders, a volume each, so that a
 container sees only what it needs:
 
 - ``airflow``: Fernet key, JWT secret, the web server's secret key, the database's address, the three passwords
 - ``database``: the database's password
+- ``sales``: Airflow's connections ``sales_db``, ``sales_api`` and ``smtp_default``, the password of the role that reads
+- ``shop``: the sample shop's database and password, the token of its API
 - ``spark``: ``spark-defaults.conf`` with the secret of Spark's RPC
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import secrets
 import sys
@@ -22,6 +25,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from clicktrail.compose import sales_database
+from clicktrail.compose.connections import connections
 from clicktrail.errors import ClicktrailError
 
 
@@ -58,6 +63,9 @@ ADMIN = Secret("airflow/admin_password", "AIRFLOW_ADMIN_PASSWORD", _password)
 AUTHOR = Secret("airflow/author_password", "AIRFLOW_AUTHOR_PASSWORD", _password)
 OPERATOR = Secret("airflow/operator_password", "AIRFLOW_OPERATOR_PASSWORD", _password)
 DATABASE = Secret("database/password", "POSTGRES_PASSWORD", _token, once=True)
+SALES_READER = Secret("sales/database_password", "SALES_READER_PASSWORD", _token)
+SHOP_OWNER = Secret("shop/database_password", "SALES_SHOP_PASSWORD", _token)
+SHOP_API = Secret("shop/api_token", "SALES_API_TOKEN", _token)
 SPARK = Secret("spark/rpc_secret", "SPARK_RPC_SECRET", _token)
 SECRETS = (
     Secret("airflow/fernet_key", "AIRFLOW_FERNET_KEY", _fernet_key),
@@ -67,6 +75,9 @@ SECRETS = (
     AUTHOR,
     OPERATOR,
     DATABASE,
+    SALES_READER,
+    SHOP_OWNER,
+    SHOP_API,
     SPARK,
 )
 LOGINS = (
@@ -140,10 +151,14 @@ def main() -> int:
     options = arguments.parse_args()
     try:
         values = settle(options.folder, os.environ)
+        tasks = connections(values[SALES_READER], values[SHOP_API], os.environ)
     except ClicktrailError as error:
         Console(stderr=True).print(str(error), style="red", highlight=False)
         return 1
     write(options.folder / "airflow" / "sql_alchemy_conn", database_address(values[DATABASE]))
+    shop = sales_database.address(sales_database.OWNER, values[SHOP_OWNER])
+    write(options.folder / "shop" / "database_url", shop.render_as_string(hide_password=False))
+    write(options.folder / "sales" / "connections.json", json.dumps(tasks))
     template = options.spark_defaults.read_text()
     write(options.folder / "spark" / "spark-defaults.conf", spark_defaults(template, values[SPARK]))
     show(values, Console())

@@ -14,6 +14,9 @@ from clicktrail.settings import Settings
 if TYPE_CHECKING:
     from clicktrail.sales.pipeline import Shops
 
+TO_A_FOLDER = {"disable_ssl": True, "disable_tls": True, "from_email": "clicktrail@example.com"}
+"""The extra of a connection to the mail server that writes mails to a folder."""
+
 
 def airflow_connections(settings: Settings, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables ``AIRFLOW_CONN_*`` of ``sales_db``, ``sales_api`` and ``smtp_default``.
@@ -41,7 +44,7 @@ def airflow_connections(settings: Settings, env: Mapping[str, str] | None = None
             "conn_type": "smtp",
             "host": settings.host,
             "port": settings.mail_port,
-            "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "clicktrail@example.com"},
+            "extra": TO_A_FOLDER,
         },
     }
     return {name: json.dumps(value) for name, value in own.items() if name not in env}

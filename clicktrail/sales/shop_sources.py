@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, create_engine, delete, insert
+from sqlalchemy import URL, Connection, create_engine, delete, insert
 
 from clicktrail.sales.folders import Folders, write_atomically
 from clicktrail.sales.shop import PRODUCTS, Product, Sold, sold_on
@@ -82,14 +82,21 @@ _COLUMNS = (
 )
 
 
-def write_shop(folders: Folders, first: date, last: date, seed: int) -> int:
+def write_shop(folders: Folders, first: date, last: date, seed: int, database: URL | None = None) -> int:
     """Write the UTC days from ``first`` to ``last`` (both included) into the three systems; again changes nothing.
+
+    Args:
+        folders: where the files go.
+        first: the first day.
+        last: the last day.
+        seed: other seeds sell other things.
+        database: the shop's database; SQLite in ``folders`` by default.
 
     Returns:
         Lines that were truly sold or came back, before copies and dirt.
     """
     folders.shop.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{folders.database}")
+    engine = create_engine(database or URL.create("sqlite", database=str(folders.database)))
     try:
         tables.create_all(engine)
         count = 0

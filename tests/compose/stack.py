@@ -54,6 +54,7 @@ class ComposeStack:
             **clean,
             **{name: str(port) for name, port in self.ports.items()},
             "CLICKTRAIL_MAX_OFFSETS_PER_BATCH": "10000",  # so that a run has several batches
+            "CAT_API_OFFLINE": "1",  # the bundled photos: the tests need no network
         }
 
     def compose(self, *arguments: str, check: bool = True, timeout: float = 3600) -> str:
@@ -130,30 +131,68 @@ class ComposeStack:
         answer.raise_for_status()
         return {dag["dag_id"] for dag in answer.json()["dags"]}
 
-    def trigger(self, session: requests.Session, **params: Any) -> str:
-        """Trigger the main DAG; returns the run's id."""
+    def set_paused(self, session: requests.Session, dag: str, paused: bool) -> None:
+        """Let the scheduler start runs of a DAG, or not."""
+        assert self.status(session, "PATCH", f"/dags/{dag}?update_mask=is_paused", {"is_paused": paused}) == 200
+
+    def trigger(self, session: requests.Session, dag: str = DAG, **params: Any) -> str:
+        """Trigger a DAG; returns the run's id."""
         answer = session.post(
-            self.url(f"/api/v2/dags/{DAG}/dagRuns"), json={"logical_date": None, "conf": params}, timeout=120
+            self.url(f"/api/v2/dags/{dag}/dagRuns"), json={"logical_date": None, "conf": params}, timeout=120
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["dag_run_id"])
 
-    def states(self, session: requests.Session, run_id: str) -> dict[str, str]:
+    def states(self, session: requests.Session, run_id: str, dag: str = DAG) -> dict[str, str]:
         """Task to state of a run, and the run's own under its id."""
-        run = session.get(self.url(f"/api/v2/dags/{DAG}/dagRuns/{run_id}"), timeout=120).json()
-        tasks = session.get(self.url(f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances"), timeout=120).json()
+        run = session.get(self.url(f"/api/v2/dags/{dag}/dagRuns/{run_id}"), timeout=120).json()
+        tasks = session.get(self.url(f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances"), timeout=120).json()
         found = {task["task_id"]: task["state"] for task in tasks["task_instances"]}
         return {**found, run_id: run["state"]}
 
-    def finish(self, session: requests.Session, run_id: str) -> dict[str, str]:
+    def finish(self, session: requests.Session, run_id: str, dag: str = DAG) -> dict[str, str]:
         """Wait for a run's end; the states of its tasks."""
 
         def ended() -> dict[str, str]:
-            states = self.states(session, run_id)
+            states = self.states(session, run_id, dag)
             return states if states[run_id] in {"success", "failed"} else {}
 
         states: dict[str, str] = wait_for(f"the end of {run_id}", ended)
         return states
+
+    def result(self, session: requests.Session, dag: str, run_id: str, task: str) -> Any:
+        """What a task returned (XCom)."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/return_value"
+        answer = session.get(self.url(path), params={"deserialize": "true"}, timeout=120)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["value"]
+
+    # --- Postgres
+
+    def sql(self, role: str, database: str, query: str) -> tuple[int, str]:
+        """A query as a role that logs in over the network of the containers; exit code, and what `psql` said.
+
+        The password is the one that the role's containers have.
+        """
+        holder, file = {
+            "shop": ("sales-shop", "/run/clicktrail/shop/database_password"),
+            "sales_reader": ("airflow-scheduler", "/run/clicktrail/sales/database_password"),
+        }[role]
+        password = self.run_in(holder, "cat", file).strip()
+        psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", query]
+        address = f"host=postgres user={role} dbname={database}"
+        inside = ["docker", "compose", "--project-name", NAME, "exec", "-T", "--env", f"PGPASSWORD={password}"]
+        done = subprocess.run(
+            [*inside, "postgres", *psql, address],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, (done.stdout + done.stderr).strip()
 
     # --- Cassandra, Kafka, Spark
 

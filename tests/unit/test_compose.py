@@ -12,13 +12,15 @@ import pytest
 import yaml
 
 from clicktrail import versions
+from clicktrail.compose.connections import connections, variable_of
 from clicktrail.compose.secrets import SECRETS
+from clicktrail.sales.folders import Folders
 from clicktrail.settings import PREFIX, PROJECT, Settings
 
 FILE = PROJECT / "docker-compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-ONE_SHOT = {"secrets", "topics", "schema", "airflow-init"}
+ONE_SHOT = {"secrets", "topics", "schema", "sales-database", "airflow-init"}
 BY_HAND = {"tools"}
 SERVERS = sorted(set(SERVICES) - ONE_SHOT - BY_HAND)
 OURS = sorted(name for name, service in SERVICES.items() if service["image"] == "clicktrail:local")
@@ -76,7 +78,9 @@ def test_the_services_are_those_that_the_readme_names() -> None:
         "cassandra",
         "control-center",
         "kafka",
+        "mail",
         "postgres",
+        "sales-shop",
         "spark-master",
         "spark-worker",
         "zookeeper",
@@ -184,9 +188,20 @@ def test_servers_are_waited_for_by_their_health(name: str) -> None:
 
 def test_what_runs_the_job_waits_for_all_that_it_needs() -> None:
     needed = set(waits_for("airflow-scheduler"))
-    assert needed == {"airflow-init", "postgres", "airflow-apiserver", "spark-master", "topics", "schema"}
+    assert needed == {
+        "airflow-init",
+        "postgres",
+        "airflow-apiserver",
+        "spark-master",
+        "topics",
+        "schema",
+        "sales-shop",
+        "mail",
+    }
     assert set(waits_for("topics")) == {"kafka"}
     assert set(waits_for("schema")) == {"cassandra"}
+    assert set(waits_for("sales-database")) == {"postgres"}
+    assert set(waits_for("sales-shop")) == {"sales-database"}
 
 
 def test_the_limits_fit_twelve_gigabytes_and_eight_without_control_center() -> None:
@@ -301,11 +316,13 @@ def test_no_secret_stands_in_the_file() -> None:
                 continue
             from_outside = value == f"${{{key}:-}}"
             from_a_file = key.endswith(("_CMD", "_FILE")) and "/run/" in value
-            assert from_outside or from_a_file, f"{name}: {key}"
+            where_secrets_are = key.startswith("AIRFLOW__WORKERS__SECRETS_BACKEND")
+            assert from_outside or from_a_file or where_secrets_are, f"{name}: {key}"
 
 
 def test_each_secret_can_be_set_from_the_environment() -> None:
-    assert environment("secrets") == {secret.variable: f"${{{secret.variable}:-}}" for secret in SECRETS}
+    names = [secret.variable for secret in SECRETS] + [variable_of(name) for name in connections("", "", {})]
+    assert environment("secrets") == {name: f"${{{name}:-}}" for name in names}
 
 
 def test_secrets_are_seen_by_those_who_need_them_alone() -> None:
@@ -315,11 +332,14 @@ def test_secrets_are_seen_by_those_who_need_them_alone() -> None:
             for name, service in SERVICES.items()
             if any(mount.startswith(f"{volume}:") for mount in service.get("volumes") or [])
         }
-        for volume in ("airflow-secrets", "database-secrets", "spark-secrets")
+        for volume in COMPOSE["volumes"]
+        if volume.endswith("-secrets")
     }
     assert seen == {
         "airflow-secrets": {"secrets", *AIRFLOW},
-        "database-secrets": {"secrets", "postgres"},
+        "database-secrets": {"secrets", "postgres", "sales-database"},
+        "sales-secrets": {"secrets", "sales-database", "airflow-scheduler"},
+        "shop-secrets": {"secrets", "sales-database", "sales-shop"},
         "spark-secrets": {"secrets", "spark-master", "spark-worker", "airflow-scheduler"},
     }
     for name, service in SERVICES.items():
@@ -338,19 +358,55 @@ def test_airflow_has_accounts_and_shows_no_configuration() -> None:
 
 
 def test_connections_come_as_json_to_the_tasks_alone() -> None:
-    connections = {
+    given = {
         key: json.loads(re.sub(r"\$\{[A-Z_]+:-(.*?)\}", r"\1", value))
         for key, value in environment("airflow-scheduler").items()
         if key.startswith("AIRFLOW_CONN_")
     }
-    spark = connections["AIRFLOW_CONN_SPARK_DEFAULT"]
+    spark = given["AIRFLOW_CONN_SPARK_DEFAULT"]
     assert f"{spark['host']}:{spark['port']}" == COMPOSE["x-settings"]["CLICKTRAIL_SPARK_MASTER"]
-    assert connections["AIRFLOW_CONN_KAFKA_DEFAULT"]["extra"] == {"bootstrap.servers": "kafka:29092"}
-    cassandra = connections["AIRFLOW_CONN_CASSANDRA_DEFAULT"]
+    assert given["AIRFLOW_CONN_KAFKA_DEFAULT"]["extra"] == {"bootstrap.servers": "kafka:29092"}
+    cassandra = given["AIRFLOW_CONN_CASSANDRA_DEFAULT"]
     assert (cassandra["host"], cassandra["port"], cassandra["schema"]) == ("cassandra", 9042, "clickstream")
-    assert len(connections) == 3
-    for name in set(SERVICES) - {"airflow-scheduler"}:
+    assert len(given) == 3
+    for name in set(SERVICES) - {"airflow-scheduler", "secrets"}:
         assert not [key for key in environment(name) if key.startswith("AIRFLOW_CONN_")]
+
+
+def test_connections_that_hold_a_secret_are_a_file_of_the_tasks_alone() -> None:
+    backend = "AIRFLOW__WORKERS__SECRETS_BACKEND"
+    assert environment("airflow-scheduler")[backend] == "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    file = json.loads(environment("airflow-scheduler")[f"{backend}_KWARGS"])["connections_file_path"]
+    assert file == "/run/clicktrail/sales/connections.json"
+    for name in set(SERVICES) - {"airflow-scheduler"}:
+        assert backend not in environment(name)
+
+
+def test_the_tasks_are_connected_to_the_shop_and_the_mail_server_of_the_file() -> None:
+    found = connections("secret", "token", {})
+    shop, mail, database = (found[name] for name in ("sales_api", "smtp_default", "sales_db"))
+    for connection in (shop, mail):
+        name, port = connection["host"], connection["port"]
+        listening = Settings.from_env({key: environment(name)[key] for key in ("CLICKTRAIL_HOST",)})
+        assert listening.host == "0.0.0.0"
+        assert port in (listening.sales_api_port, listening.mail_port)
+        assert str(port) in " ".join(SERVICES[name]["healthcheck"]["test"])
+        assert not SERVICES[name].get("ports")
+    assert database["host"] in SERVICES
+    assert (database["login"], database["password"], shop["password"]) == ("sales_reader", "secret", "token")
+
+
+def test_the_shop_and_the_tasks_share_the_drop_folder_and_nothing_else() -> None:
+    folders = Folders.of(Settings.from_env({key: COMPOSE["x-settings"][key] for key in ("CLICKTRAIL_SALES_DIR",)}))
+    shop, tasks = SERVICES["sales-shop"]["volumes"], SERVICES["airflow-scheduler"]["volumes"]
+    assert f"sales-drop:{folders.drop}" in shop
+    assert f"sales-drop:{folders.drop}:ro" in tasks
+    assert f"shop-data:{folders.shop}" in shop
+    assert f"sales:{folders.root}" in tasks
+    assert {volume.split(":")[0] for volume in shop} & {volume.split(":")[0] for volume in tasks} == {"sales-drop"}
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    for folder in (folders.root, folders.drop, folders.shop, "/var/lib/clicktrail/mail"):
+        assert f" {folder} " in dockerfile, "a volume takes its owner from the folder in the image"
 
 
 def test_spark_is_closed_to_strangers() -> None:

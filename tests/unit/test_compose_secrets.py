@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from clicktrail.compose.connections import connections
 from clicktrail.compose.roles import ROLES
 from clicktrail.compose.secrets import (
     ADMIN,
     DATABASE,
     LOGINS,
+    SALES_READER,
     SECRETS,
+    SHOP_API,
+    SHOP_OWNER,
     database_address,
     settle,
     show,
@@ -75,6 +83,47 @@ def test_a_file_can_be_written_again(tmp_path: Path) -> None:
 
 def test_any_password_fits_the_databases_address() -> None:
     assert database_address("a/b@c:d") == "postgresql+psycopg2://airflow:a%2Fb%40c%3Ad@postgres:5432/airflow"
+
+
+def test_the_tasks_connections_hold_this_installations_passwords(tmp_path: Path) -> None:
+    values = settle(tmp_path, {})
+    found = connections(values[SALES_READER], values[SHOP_API], {})
+    assert found["sales_db"]["password"] == values[SALES_READER]
+    assert found["sales_api"]["password"] == values[SHOP_API]
+    assert values[SHOP_OWNER] not in json.dumps(found), "the pipeline reads, and the shop writes"
+
+
+def test_connections_of_ones_own_take_the_place_of_the_shops() -> None:
+    given = {
+        "AIRFLOW_CONN_SALES_DB": '{"conn_type": "mysql", "host": "erp", "schema": "sales"}',
+        "AIRFLOW_CONN_SMTP_DEFAULT": "smtp://me:secret@smtp.example.com:587",
+        "AIRFLOW_CONN_SALES_API": "",
+    }
+    found = connections("reader", "token", given)
+    assert found["sales_db"] == {"conn_type": "mysql", "host": "erp", "schema": "sales"}
+    assert found["smtp_default"] == "smtp://me:secret@smtp.example.com:587"
+    assert found["sales_api"]["password"] == "token"
+    with pytest.raises(ClicktrailError, match="AIRFLOW_CONN_SALES_DB is neither JSON nor a URI"):
+        connections("reader", "token", {"AIRFLOW_CONN_SALES_DB": "{conn_type: mysql}"})
+
+
+def test_airflow_reads_the_file_of_connections(tmp_path: Path) -> None:
+    """With the backend that docker-compose.yaml names, as a task asks for a connection."""
+    file = tmp_path / "connections.json"
+    file.write_text(json.dumps(connections("p@ss/word", "token", {"AIRFLOW_CONN_SMTP_DEFAULT": "smtp://own:25"})))
+    asked = (
+        "from airflow.sdk import BaseHook\n"
+        "database, api, mail = (BaseHook.get_connection(n) for n in ('sales_db', 'sales_api', 'smtp_default'))\n"
+        "print(database.conn_type, database.password, database.extra_dejson['time_zone'], api.port, mail.host)"
+    )
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__WORKERS__SECRETS_BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
+    }
+    said = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "postgres p@ss/word Europe/Berlin 8091 own"
 
 
 def test_sparks_secret_is_added_to_its_options() -> None:
