@@ -348,6 +348,14 @@ def test_secrets_are_seen_by_those_who_need_them_alone() -> None:
             assert all(mount.endswith(":ro") for mount in mounts)
 
 
+def test_each_variable_of_the_file_is_listed_for_people() -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+)", FILE.read_text()))
+    listed = dict(re.findall(r"(?m)^# ([A-Z_]+)=(.*)$", (PROJECT / ".env.example").read_text()))
+    assert used - set(listed) == set()
+    for port, default in re.findall(r"127\.0\.0\.1:\$\{([A-Z_]+):-(\d+)\}", FILE.read_text()):
+        assert listed[port] == default
+
+
 def test_airflow_has_accounts_and_shows_no_configuration() -> None:
     for name in AIRFLOW:
         settings = environment(name)
