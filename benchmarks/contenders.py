@@ -1,0 +1,139 @@
+"""All contenders, each as its friend would start it. That they do the same work is shown by ``benchmarks.check``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+
+from benchmarks.peers import java_client
+from benchmarks.work import CONSISTENCY, Contender, Work, plain_env, scratch
+from clicktrail import spark_submit
+from clicktrail.errors import ClicktrailError
+from clicktrail.java import java_env
+from clicktrail.settings import PROJECT, Settings
+
+HERE = PROJECT / "benchmarks"
+QUIX = java_client.BUILD / "quix"
+_JVM = ("-Xms768m", "-Xmx768m", "-XX:+UseParallelGC", "-Xshare:auto")
+
+
+def settings_of(work: Work) -> Settings:
+    """The project's own settings for a run."""
+    return Settings(
+        home=scratch(work),
+        kafka_bootstrap_servers=work.bootstrap,
+        cassandra_hosts=work.contact_point,
+        cassandra_port=work.cassandra_port,
+        cassandra_keyspace=work.keyspace,
+        cassandra_consistency=CONSISTENCY,
+        source_topic=work.source_topic,
+        transformed_topic=work.transformed_topic,
+        dead_letter_topic=work.dead_letter_topic,
+        consumer_group=work.group,
+        topic_partitions=work.partitions,
+        max_record_bytes=work.max_record_bytes,
+        checkpoint_dir=str(scratch(work) / "checkpoint"),
+        spark_master=f"local[{work.workers}]",
+        max_offsets_per_batch=250_000,
+    )
+
+
+def _clicktrail_command(work: Work) -> list[str]:
+    return spark_submit.command(settings_of(work), ["--trigger", "1s" if work.follow else "available-now"])
+
+
+def _clicktrail_env(work: Work) -> dict[str, str]:
+    return spark_submit.environment(settings_of(work), plain_env())
+
+
+def _python_env(work: Work) -> dict[str, str]:
+    return plain_env() | work.to_env() | {"PYTHONPATH": str(PROJECT)}
+
+
+def _java_command(work: Work) -> list[str]:
+    return java_client.command("peer.Main", options=_JVM)
+
+
+def _java_env(work: Work) -> dict[str, str]:
+    return plain_env() | work.to_env()
+
+
+def _tutorial_command(work: Work) -> list[str]:
+    from benchmarks.peers import tutorial
+
+    conf = [part for each in tutorial.conf(work).items() for part in ("--conf", "=".join(each))]
+    return [
+        str(spark_submit.spark_home() / "bin" / "spark-submit"),
+        *("--master", f"local[{work.workers}]"),
+        *("--jars", spark_submit.spark_jars()),
+        *conf,
+        str(HERE / "peers" / "tutorial.py"),
+    ]
+
+
+def _tutorial_env(work: Work) -> dict[str, str]:
+    given = _python_env(work)
+    return {
+        **given,
+        **java_env(given),
+        "SPARK_HOME": str(spark_submit.spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+
+
+def prepare_quix() -> None:
+    """The environment of Quix Streams, by its own lock."""
+    lock = HERE / "requirements.lock"
+    stamp = QUIX / "requirements.lock"
+    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+        return
+    venv.create(QUIX, clear=True, with_pip=True)
+    install = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes", "-r", str(lock)]
+    done = subprocess.run([str(QUIX / "bin" / "python"), *install], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClicktrailError(f"Quix Streams could not be installed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    stamp.write_bytes(lock.read_bytes())
+
+
+CONTENDERS: tuple[Contender, ...] = (
+    Contender(
+        "clicktrail",
+        "the job of this project: Spark Structured Streaming, decoding in an Arrow UDF, rows sorted by partition key",
+        _clicktrail_command,
+        _clicktrail_env,
+    ),
+    Contender(
+        "python",
+        "a hand-written consumer: confluent-kafka, orjson, cassandra-driver",
+        lambda work: [sys.executable, "-m", "benchmarks.peers.python_consumer"],
+        _python_env,
+    ),
+    Contender(
+        "quix",
+        "Quix Streams with a batching sink for Cassandra",
+        lambda work: [str(QUIX / "bin" / "python"), "-m", "benchmarks.peers.quix_streams"],
+        _python_env,
+        prepare_quix,
+    ),
+    Contender(
+        "java",
+        "a plain Java client: kafka-clients, Jackson, the DataStax driver",
+        _java_command,
+        _java_env,
+        java_client.prepare,
+    ),
+    Contender(
+        "tutorial",
+        "Spark as tutorials have it: a row-at-a-time Python UDF, foreachBatch, the connector's defaults",
+        _tutorial_command,
+        _tutorial_env,
+    ),
+)
+
+
+def named(name: str) -> Contender:
+    """One of them."""
+    return next(each for each in CONTENDERS if each.name == name)

@@ -1,0 +1,66 @@
+"""Builds and starts the Java programs in ``java/``: the plain client, and the measurement of Cassandra's ceiling."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks import jars
+from benchmarks.peers import rules
+from clicktrail.errors import ClicktrailError
+from clicktrail.java import find_java
+from clicktrail.settings import PROJECT
+
+BUILD = PROJECT / "build" / "benchmarks"
+SOURCES = Path(__file__).parent / "java"
+_CLASSES = BUILD / "classes"
+
+
+def prepare() -> None:
+    """Compile what has changed, and export the rules; safe where two do it at once."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "java.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rules.write(BUILD)
+        sources = sorted(SOURCES.rglob("*.java"))
+        stamp = _CLASSES / "stamp"
+        if stamp.exists() and all(source.stat().st_mtime < stamp.stat().st_mtime for source in sources):
+            return
+        _compile(sources)
+        stamp.touch()
+
+
+def command(main: str, *args: str, options: tuple[str, ...], tuning: Mapping[str, object] | None = None) -> list[str]:
+    """The call of a class of ``java/``.
+
+    Args:
+        main: the class's name.
+        args: its arguments.
+        options: of the JVM.
+        tuning: settings of ``Tuning.java`` in place of its defaults.
+    """
+    classpath = os.pathsep.join(map(str, [_CLASSES, *jars.install("java")]))
+    tuned = [f"-Dpeer.{name}={value}" for name, value in (tuning or {}).items()]
+    return [
+        str(find_java()),
+        *options,
+        *tuned,
+        f"-Dpeer.rules={BUILD / 'rules.json'}",
+        *("-cp", classpath, main, *args),
+    ]
+
+
+def _compile(sources: list[Path]) -> None:
+    classpath = os.pathsep.join(map(str, jars.install("java")))
+    arguments = ["--release", "17", "-cp", classpath, "-d", str(_CLASSES), *map(str, sources)]
+    javac = find_java().resolve().with_name("javac")
+    if javac.exists():
+        call = [str(javac), *arguments]
+    else:  # a runtime has no compiler
+        call = [str(find_java()), "-jar", str(jars.install("ecj")[0]), "-warn:none", *arguments]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClicktrailError(f"the Java programs of the benchmarks do not compile:\n{done.stdout}{done.stderr}")
