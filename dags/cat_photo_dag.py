@@ -2,7 +2,7 @@
 
 `fetch_photos → simulate_and_send → consume → analytics`: photos from The Cat API, simulated views and likes of them to
 the topic `cat_photo_events`, from there each once into `cat_photo_events.jsonl`, and what they add up to into
-`cat_photo_analytics.json` (`clicktrail cats` shows it).
+`cat_photo_analytics.json`, both in `cats` in `CLICKTRAIL_HOME` (`clicktrail cats` shows them).
 
 It runs by the cron expression in `CLICKTRAIL_CAT_CRON` (every five minutes) once it is unpaused. `CAT_API_URL` and
 `CAT_API_KEY` name the API; without a network set `CAT_API_OFFLINE=1`: then a bundled sample of photos is used.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import signal
 import smtplib
 import sys
-import threading
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from aiosmtpd.controller import Controller
 
 from clicktrail.sales.folders import write_atomically
 from clicktrail.servers.service import Service
+from clicktrail.servers.signals import told_to_end
 from clicktrail.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -78,13 +76,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's: a dozen lines a health check
     settings = Settings.from_env()
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    ended = told_to_end()
     server = mail_server(settings.host, settings.mail_port, mail_folder(settings))
     server.start()
     log.info("mails to %s:%d are written to %s", settings.host, settings.mail_port, mail_folder(settings))

@@ -9,18 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 
 from sqlalchemy import URL, make_url
 
 from clicktrail.sales.folders import Folders, api_token, write_atomically
 from clicktrail.servers.service import Service
+from clicktrail.servers.signals import told_to_end
 from clicktrail.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -85,13 +84,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = Settings.from_env()
     folders = Folders.of(settings)
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    ended = told_to_end()
     database = make_url((given / "database_url").read_text().strip()) if given else None
     token = (given / "api_token").read_text().strip() if given else api_token(folders)
     write_missing_days(folders, datetime.now(UTC).date(), database)
