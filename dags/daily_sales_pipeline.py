@@ -2,15 +2,16 @@
 
 `extract_data → transform_data → load_data → generate_report → send_email`: one day from a sales database, an HTTP API
 and the stores' CSV files; cleaned by the rules in `clicktrail/sales/rules.py`, each rejected row kept with its reason;
-into the warehouse, in the place of what it had of that day; as a PDF and a mail to `CLICKTRAIL_SALES_MAIL_TO`. The sources
-that come with the stack are a sample shop's, and its mail server writes the mails to a folder: `mails` in `CLICKTRAIL_HOME`.
+into the warehouse, in the place of what it had of that day; as a PDF and a mail to `CLICKTRAIL_SALES_MAIL_TO`. The
+sources that come with the stack are a sample shop's, and its mail server writes each mail to a file (in the embedded
+stack to `mails` in `CLICKTRAIL_HOME`).
 
 One run is one UTC day: the param `day`, else the day before the run's logical date, else the day before now. A rerun
 puts the same rows in the place of the same rows (and sends the mail again). A backfill fills in days gone by, each run
 the day before its date; `clicktrail sales backfill 2026-10-01 2026-10-31` asks Airflow for the right ones.
 
-Connections: `sales_db` (extra: `time_zone`), `sales_api` (the token is the password), `smtp_default`; what a shop of your
-own has to offer is in `docs/decisions/050-daily-sales.md`. XCom carries paths and counts; the files are in
+Connections: `sales_db` (extra: `time_zone`), `sales_api` (the token is the password), `smtp_default`; what a shop of
+your own has to offer is in `docs/decisions/050-daily-sales.md`. XCom carries paths and counts; the files are in
 `CLICKTRAIL_SALES_DIR`, which workers on several machines have to share.
 """
 
