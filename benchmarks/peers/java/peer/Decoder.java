@@ -63,11 +63,11 @@ final class Decoder {
     private final Enrich enrich;
     private final int maxRecordBytes;
     private final JsonFactory factory = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER)
             .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(100).build())
             .build();
     private final Out out = new Out();
+    private final Names open = new Names();
     private final byte[][] names;
     private final char[] kinds;
     private final Properties properties = new Properties();
@@ -176,6 +176,7 @@ final class Decoder {
         if (isBlank(value)) {
             throw new Rejected("empty_value", "the record's value is empty");
         }
+        open.clear();
         try (JsonParser parser = factory.createParser(value)) {
             JsonToken first = parser.nextToken();
             if (first == JsonToken.START_OBJECT) {
@@ -200,8 +201,7 @@ final class Decoder {
             throw new Rejected("truncated_json", "the JSON ends too early: " + error.getOriginalMessage());
         } catch (JsonParseException error) {
             String said = error.getOriginalMessage();
-            String reason = said.startsWith("Duplicate field") ? "duplicate_keys"
-                    : said.startsWith("Invalid UTF-8") ? "invalid_utf8"
+            String reason = said.startsWith("Invalid UTF-8") ? "invalid_utf8"
                     : said.startsWith("Non-standard token") ? "not_a_number"
                     : "not_json";
             throw new Rejected(reason, said);
@@ -220,6 +220,8 @@ final class Decoder {
     }
 
     private void readTop(JsonParser p) throws IOException, Rejected {
+        open.clear();
+        open.open();
         type = event = name = messageId = anonymousId = userId = previousId = timestamp = sentAt = context = null;
         userAgent = ip = locale = page = url = path = referrer = search = title = campaign = null;
         campaignGiven = false;
@@ -231,6 +233,7 @@ final class Decoder {
         pageKeys.clear();
         while (p.nextToken() != JsonToken.END_OBJECT) {
             String key = p.currentName();
+            open.add(key);
             topKeys.add(key);
             p.nextToken();
             switch (key) {
@@ -256,11 +259,14 @@ final class Decoder {
                 default -> skip(p);
             }
         }
+        open.close();
     }
 
     private void readContext(JsonParser p) throws IOException, Rejected {
+        open.open();
         while (p.nextToken() != JsonToken.END_OBJECT) {
             String key = p.currentName();
+            open.add(key);
             contextKeys.add(key);
             JsonToken token = p.nextToken();
             switch (key) {
@@ -286,11 +292,14 @@ final class Decoder {
                 default -> skip(p);
             }
         }
+        open.close();
     }
 
     private void readPage(JsonParser p) throws IOException, Rejected {
+        open.open();
         while (p.nextToken() != JsonToken.END_OBJECT) {
             String key = p.currentName();
+            open.add(key);
             pageKeys.add(key);
             p.nextToken();
             switch (key) {
@@ -302,11 +311,14 @@ final class Decoder {
                 default -> skip(p);
             }
         }
+        open.close();
     }
 
     private void readCampaign(JsonParser p) throws IOException, Rejected {
+        open.open();
         while (p.nextToken() != JsonToken.END_OBJECT) {
             String key = p.currentName();
+            open.add(key);
             campaignGiven = true;
             p.nextToken();
             switch (key) {
@@ -318,6 +330,7 @@ final class Decoder {
                 default -> skip(p);
             }
         }
+        open.close();
     }
 
     private void readProperties(JsonParser p, Properties into) throws IOException, Rejected {
@@ -326,6 +339,7 @@ final class Decoder {
             return;
         }
         into.kind = Kind.OBJECT;
+        open.open();
         Out json = into.json;
         json.raw('{');
         while (p.nextToken() != JsonToken.END_OBJECT) {
@@ -334,6 +348,7 @@ final class Decoder {
             }
             into.empty = false;
             String key = p.currentName();
+            open.add(key);
             json.text(p.getTextCharacters(), p.getTextOffset(), p.getTextLength());
             json.raw(':');
             p.nextToken();
@@ -352,9 +367,10 @@ final class Decoder {
             }
         }
         json.raw('}');
+        open.close();
     }
 
-    private static Object copied(JsonParser p, Out json) throws IOException, Rejected {
+    private Object copied(JsonParser p, Out json) throws IOException, Rejected {
         copy(p, json);
         return switch (p.currentToken()) {
             case END_OBJECT -> Kind.OBJECT;
@@ -364,7 +380,7 @@ final class Decoder {
     }
 
     /** Writes the current value again, as compact JSON. */
-    private static void copy(JsonParser p, Out json) throws IOException, Rejected {
+    private void copy(JsonParser p, Out json) throws IOException, Rejected {
         switch (p.currentToken()) {
             case VALUE_STRING -> json.text(p.getTextCharacters(), p.getTextOffset(), p.getTextLength());
             case VALUE_NUMBER_INT -> {
@@ -377,17 +393,20 @@ final class Decoder {
             case VALUE_NULL -> json.ascii("null");
             case START_OBJECT -> {
                 json.raw('{');
+                open.open();
                 boolean first = true;
                 while (p.nextToken() != JsonToken.END_OBJECT) {
                     if (!first) {
                         json.raw(',');
                     }
                     first = false;
+                    open.add(p.currentName());
                     json.text(p.getTextCharacters(), p.getTextOffset(), p.getTextLength());
                     json.raw(':');
                     p.nextToken();
                     copy(p, json);
                 }
+                open.close();
                 json.raw('}');
             }
             case START_ARRAY -> {
@@ -406,7 +425,7 @@ final class Decoder {
         }
     }
 
-    private static Object value(JsonParser p) throws IOException, Rejected {
+    private Object value(JsonParser p) throws IOException, Rejected {
         return switch (p.currentToken()) {
             case VALUE_STRING -> p.getText();
             case VALUE_NUMBER_INT -> whole(p);
@@ -442,13 +461,22 @@ final class Decoder {
     }
 
     /** Passes over the current value, looking at each number in it. */
-    private static void skip(JsonParser p) throws IOException, Rejected {
+    private void skip(JsonParser p) throws IOException, Rejected {
         int depth = 0;
         JsonToken token = p.currentToken();
         while (true) {
             switch (token) {
-                case START_OBJECT, START_ARRAY -> depth++;
-                case END_OBJECT, END_ARRAY -> depth--;
+                case START_OBJECT -> {
+                    depth++;
+                    open.open();
+                }
+                case END_OBJECT -> {
+                    depth--;
+                    open.close();
+                }
+                case START_ARRAY -> depth++;
+                case END_ARRAY -> depth--;
+                case FIELD_NAME -> open.add(p.currentName());
                 case VALUE_NUMBER_INT -> whole(p);
                 case VALUE_NUMBER_FLOAT -> fraction(p);
                 default -> { }
