@@ -100,15 +100,18 @@ class Bench:
             for each in self.contenders
             if any(not self._done("idle", each.name, cell, repetition) for repetition in repetitions)
         ]
-        with ExitStack() as stack:
-            works: dict[str, Work] = {}
-            for each in todo:
-                self._measure("trial", each.name, {"events": _TRIAL}, 1, partial(self._trial, stack, each, works))
-            for repetition in repetitions:
-                for each in _turn(todo, repetition):
-                    if each.name in works:
-                        self._measure("idle", each.name, cell, repetition, partial(self._idle, each, works[each.name]))
-        self.report.save(self.path)
+        try:
+            with ExitStack() as stack:
+                works: dict[str, Work] = {}
+                for each in todo:
+                    trial = partial(self._trial, stack, each, works)
+                    self._measure("trial", each.name, {"events": _TRIAL}, 1, trial)
+                for repetition in repetitions:
+                    for each in _turn([one for one in todo if one.name in works], repetition):
+                        idle = partial(self._idle, each, works[each.name])
+                        self._measure("idle", each.name, cell, repetition, idle)
+        except FAILURES as error:
+            self._note(f"after the idle runs not all was taken away: {_short(error)}")
 
     def _idle(self, contender: Contender, work: Work) -> dict[str, float]:
         return run.timed(self.place, contender, work, self._patience(_LONGEST_START))

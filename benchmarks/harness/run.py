@@ -89,7 +89,8 @@ class Place:
 
 def delete_topics(settings: Settings, names: Sequence[str]) -> None:
     """Delete topics that exist."""
-    answers = topics.admin(settings).delete_topics(list(names), operation_timeout=60)
+    client = topics.admin(settings)  # held until the answers are there: they die with it
+    answers = client.delete_topics(list(names), operation_timeout=60)
     for answer in answers.values():
         answer.result(60)
 

@@ -7,6 +7,7 @@ against the rules and not against another contender. A repeat is the same event:
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
@@ -15,6 +16,7 @@ from multiprocessing import get_context
 from typing import Any
 
 import orjson
+from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.query import tuple_factory
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
@@ -37,6 +39,7 @@ _TIMES = ("event_time", "received_at", "sent_at")
 _MASK = 2**64 - 1
 _WORKERS = 2
 _TIMEOUT = 60.0
+_POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -119,15 +122,18 @@ def records(settings: Settings, topic: str, partition: int) -> Iterator[Any]:
         if end <= start:
             return
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+        heard = time.monotonic()
         while True:
-            messages = consumer.consume(5_000, _TIMEOUT)
-            if not messages:
+            messages = consumer.consume(5_000, _POLL)  # waits for all 5,000, or so long
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _TIMEOUT:
                 raise ClicktrailError(f"topic {topic}, partition {partition}: no message within {_TIMEOUT:.0f} s")
             for message in messages:
                 if message.error():
                     raise KafkaException(message.error())
                 yield message
-            if (messages[-1].offset() or 0) >= end - 1:
+            if messages and (messages[-1].offset() or 0) >= end - 1:
                 return
     finally:
         consumer.close()
@@ -169,13 +175,13 @@ def _rows_of_range(settings: Settings, after: int, last: int) -> tuple[int, int]
     day = COLUMNS.index("day")
     lowest = ">=" if after == -(2**63) else ">"
     with store.connect(settings, timeout=120) as session:
-        session.row_factory = tuple_factory
+        profile = session.execution_profile_clone_update(EXEC_PROFILE_DEFAULT, row_factory=tuple_factory)
         session.default_fetch_size = 5_000
         statement = session.prepare(
             f"SELECT {shown} FROM events_by_user_day WHERE token(user_id, day) {lowest} ? AND token(user_id, day) <= ?"
         )
         count = total = 0
-        for row in session.execute(statement, (after, last)):
+        for row in session.execute(statement, (after, last), execution_profile=profile):
             total += digest([*row[:day], row[day].days_from_epoch, *row[day + 1 :]])
             count += 1
     return count, total
