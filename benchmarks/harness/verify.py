@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -80,26 +80,42 @@ def digest_bytes(value: bytes | None) -> int:
 
 def checksum(digests: Iterable[int]) -> str:
     """The sum of the digests as 16 hexadecimal digits: the same in whatever order they come."""
-    return f"{sum(digests) & _MASK:016x}"
+    return _sum(sum(digests))
 
 
 def expected(settings: Settings, partitions: int) -> Totals:
     """What has to come out of ``settings.source_topic``."""
-    parts = _side_by_side(_expected_of_partition, [(settings, partition) for partition in range(partitions)])
-    rows, row_sum, event_sum, dead, dead_sum = (sum(part) for part in zip(*parts, strict=True))
-    return Totals(rows, f"{row_sum & _MASK:016x}", rows, f"{event_sum & _MASK:016x}", dead, f"{dead_sum & _MASK:016x}")
+    with _pool() as pool:
+        parts = _total(pool, _expected_of_partition, [(settings, partition) for partition in range(partitions)])
+    rows, row_sum, event_sum, dead, dead_sum = parts()
+    return Totals(rows, _sum(row_sum), rows, _sum(event_sum), dead, _sum(dead_sum))
 
 
 def found(settings: Settings, partitions: int) -> Totals:
     """What a run wrote to the keyspace and the two topics of ``settings``."""
-    ranges = [(settings, *bounds) for bounds in token_ranges(2 * _WORKERS)]
-    rows, row_sum = (sum(part) for part in zip(*_side_by_side(_rows_of_range, ranges), strict=True))
     topic = [(settings, partition) for partition in range(partitions)]
-    events, event_sum = (sum(part) for part in zip(*_side_by_side(_events_of_partition, topic), strict=True))
-    dead, dead_sum = (sum(part) for part in zip(*_side_by_side(_dead_of_partition, topic), strict=True))
-    return Totals(
-        rows, f"{row_sum & _MASK:016x}", events, f"{event_sum & _MASK:016x}", dead, f"{dead_sum & _MASK:016x}"
-    )
+    with _pool() as pool:
+        of_rows = _total(pool, _rows_of_range, [(settings, *bounds) for bounds in token_ranges(2 * _WORKERS)])
+        of_events = _total(pool, _events_of_partition, topic)
+        of_dead = _total(pool, _dead_of_partition, topic)
+    (rows, row_sum), (events, event_sum), (dead, dead_sum) = of_rows(), of_events(), of_dead()
+    return Totals(rows, _sum(row_sum), events, _sum(event_sum), dead, _sum(dead_sum))
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(_WORKERS, mp_context=get_context("spawn"))
+
+
+def _total(
+    pool: ProcessPoolExecutor, work: Callable[..., tuple[int, ...]], arguments: Sequence[tuple[Any, ...]]
+) -> Callable[[], list[int]]:
+    """Start the work for all arguments; the function waits for the sums of its answers."""
+    answers = [pool.submit(work, *each) for each in arguments]
+    return lambda: [sum(column) for column in zip(*(answer.result() for answer in answers), strict=True)]
+
+
+def _sum(digests: int) -> str:
+    return f"{digests & _MASK:016x}"
 
 
 def token_ranges(count: int) -> list[tuple[int, int]]:
@@ -137,11 +153,6 @@ def records(settings: Settings, topic: str, partition: int) -> Iterator[Any]:
                 return
     finally:
         consumer.close()
-
-
-def _side_by_side(work: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-    with ProcessPoolExecutor(_WORKERS, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(work, *zip(*arguments, strict=True)))
 
 
 def _expected_of_partition(settings: Settings, partition: int) -> tuple[int, int, int, int, int]:

@@ -108,7 +108,7 @@ def busy(seconds: float = 1.0) -> float:
     return psutil.cpu_percent(seconds) / 100
 
 
-def settle(most: float = 0.15, patience: float = 30.0) -> float:
+def settle(most: float = 0.15, patience: float = 10.0) -> float:
     """Wait until the machine is quiet, or patience is over; the share that was at work when the wait ended."""
     deadline = time.monotonic() + patience
     while (now := busy()) > most and time.monotonic() < deadline:
