@@ -105,11 +105,11 @@ class Bench:
                 works: dict[str, Work] = {}
                 for each in todo:
                     trial = partial(self._trial, stack, each, works)
-                    self._measure("trial", each.name, {"events": _TRIAL}, 1, trial)
+                    self.measure("trial", each.name, {"events": _TRIAL}, 1, trial)
                 for repetition in repetitions:
-                    for each in _turn([one for one in todo if one.name in works], repetition):
+                    for each in turn([one for one in todo if one.name in works], repetition):
                         idle = partial(self._idle, each, works[each.name])
-                        self._measure("idle", each.name, cell, repetition, idle)
+                        self.measure("idle", each.name, cell, repetition, idle)
         except FAILURES as error:
             self._note(f"after the idle runs not all was taken away: {_short(error)}")
 
@@ -133,7 +133,7 @@ class Bench:
             if "limits" not in self.options.skip:
                 self._limits(repetition)
             for events in self.options.sizes:
-                for each in _turn(self.contenders, repetition):
+                for each in turn(self.contenders, repetition):
                     self._drain("drain", each, {"events": events}, repetition, Workload(events), 2)
 
     def scaling(self, repetitions: range) -> None:
@@ -141,7 +141,7 @@ class Bench:
         chosen = [each for each in self.contenders if each.name in self.options.scaled]
         for point in points(self.options.scaling_events):
             for repetition in repetitions:
-                for each in _turn(chosen, repetition):
+                for each in turn(chosen, repetition):
                     self._scale(point, each, repetition)
             if point.workload.events not in self.options.sizes:
                 self._unload(point.workload)
@@ -152,8 +152,8 @@ class Bench:
     def _limits(self, repetition: int) -> None:
         cell: Cell = {"events": self.options.limit_events}
         load = Workload(self.options.limit_events)
-        for each in _turn(self.limits, repetition):
-            self._measure("limit", each.__name__, cell, repetition, partial(self._limit, each, load))
+        for each in turn(self.limits, repetition):
+            self.measure("limit", each.__name__, cell, repetition, partial(self._limit, each, load))
 
     def _limit(self, measure: Measure, load: Workload) -> dict[str, float]:
         self._load(load)
@@ -180,7 +180,7 @@ class Bench:
             patience = self._patience(_LONGEST_START + load.events / _SLOWEST)
             return run.drain(self.place, contender, self._work(contender, load, workers), wanted, patience)
 
-        self._measure(kind, contender.name, cell, repetition, work)
+        self.measure(kind, contender.name, cell, repetition, work)
 
     def latencies(self) -> None:
         """Each contender, always on, at shares of its own steady rate."""
@@ -212,7 +212,7 @@ class Bench:
                 put("warm-up", min(0.5, max(shares)), self.options.warm_up_seconds)
                 for share in shares:
                     once = partial(put, "load", share, self.options.latency_seconds)
-                    self._measure("latency", contender.name, {"load": share}, 1, once)
+                    self.measure("latency", contender.name, {"load": share}, 1, once)
         except FAILURES as error:
             self.report.add(Result("latency", contender.name, {"load": shares[0]}, 1, {}, str(error)))
             self._say(f"[red]latency {contender.name}: {_short(error)}")
@@ -221,7 +221,7 @@ class Bench:
             self.report.save(self.path)
         self._took["latency", contender.name, ""] = time.monotonic() - began
 
-    def _measure(
+    def measure(
         self, kind: str, subject: str, cell: Cell, repetition: int, work: Callable[[], dict[str, float]]
     ) -> None:
         """Do one run, keep what came of it; nothing where it is done, or would end too late."""
@@ -311,7 +311,7 @@ def steady_rate(report: Report, contender: str) -> float | None:
     return largest / median(r.figures["seconds"] for r in drains if r.cell["events"] == largest)
 
 
-def _turn(items: Sequence[T], repetition: int) -> Iterator[T]:
+def turn(items: Sequence[T], repetition: int) -> Iterator[T]:
     """All items, another one first in each repetition."""
     start = (repetition - 1) % max(1, len(items))
     yield from items[start:]
