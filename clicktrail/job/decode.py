@@ -85,11 +85,12 @@ def decode(
 
 
 def _to_json(fields: Mapping[str, Any]) -> bytes:
-    shown = {name: value for name in FIELD_NAMES if (value := fields.get(name)) is not None}
+    shown = {name: value for name, value in fields.items() if value is not None}
     shown["day"] = times.iso_day(shown["day"])
-    for name in ("event_time", "received_at", "sent_at"):
-        if name in shown:
-            shown[name] = times.iso(shown[name])
+    shown["event_time"] = times.iso(shown["event_time"])
+    shown["received_at"] = times.iso(shown["received_at"])
+    if "sent_at" in shown:
+        shown["sent_at"] = times.iso(shown["sent_at"])
     return orjson.dumps(shown)
 
 
@@ -106,18 +107,17 @@ def _flatten(raw: dict[str, Any], received_at: int) -> dict[str, Any]:
     if raw.get("timestamp") is None:
         raise Rejected(Reason.MISSING_TIMESTAMP, "timestamp is missing")
     event_time = times.checked(times.milliseconds(raw["timestamp"], "timestamp"), received_at)
-    fields: dict[str, Any] = {
-        "user_id": visitor,
-        "day": event_time // times.MILLISECONDS_A_DAY,
-        "event_time": event_time,
-        "event_id": event_id,
-        "event_type": kind,
-        "event_name": _text(raw, "event", "") or _text(raw, "name", ""),
-        "anonymous_id": _text(raw, "anonymousId", ""),
-        "previous_id": _text(raw, "previousId", ""),
-        "received_at": received_at,
-        "sent_at": _sent_at(raw.get("sentAt")),
-    }
+    fields = dict.fromkeys(FIELD_NAMES)  # all of them, in their order
+    fields["user_id"] = visitor
+    fields["day"] = event_time // times.MILLISECONDS_A_DAY
+    fields["event_time"] = event_time
+    fields["event_id"] = event_id
+    fields["event_type"] = kind
+    fields["event_name"] = _text(raw, "event", "") or _text(raw, "name", "")
+    fields["anonymous_id"] = _text(raw, "anonymousId", "")
+    fields["previous_id"] = _text(raw, "previousId", "")
+    fields["received_at"] = received_at
+    fields["sent_at"] = _sent_at(raw.get("sentAt"))
     _add_context(fields, _object(raw, "context", ""))
     _add_properties(fields, _object(raw, "properties", "") or _object(raw, "traits", ""))
     return fields
@@ -163,8 +163,10 @@ _LOWER = {known: {key.lower(): key for key in known} for known in (_TOP, _CONTEX
 
 def _text(raw: dict[str, Any], name: str, where: str) -> str | None:
     value = raw.get(name)
-    if value is None or type(value) is str:
+    if type(value) is str:
         return value or None
+    if value is None:
+        return None
     raise Rejected(Reason.WRONG_TYPE, f"{where}{name} must be a text, not {type(value).__name__}")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from clicktrail.events import FIELDS
+from clicktrail.events import FIELD_NAMES, FIELDS
 from clicktrail.job.decode import MAX_KEY_BYTES, Decoded, decode
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _ARROW = {
     "double": pa.float64(),
 }
 _WRITES_A_MILLISECOND = 1_000
+_NO_FIELDS = (None,) * len(FIELDS)
 _FIELD_TYPES = [(field.name, _ARROW[field.kind]) for field in FIELDS]
 _MILLISECOND_FIELDS = frozenset(field.name for field in FIELDS if field.kind == "timestamp")
 _REQUIRED = frozenset({"source_topic", "source_partition", "source_offset", "received_at"})
@@ -83,57 +84,41 @@ def decoder(max_record_bytes: int) -> Callable[[Iterable[pa.RecordBatch]], Itera
 
 def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch:
     """Decode one Arrow batch of records."""
-    columns = batch.to_pydict()
-    moments = batch.column("timestamp").cast(pa.int64()).to_pylist()
-    decoded = []
-    written = []
-    rows = zip(
-        columns["value"],
-        columns["key"],
-        moments,
-        columns["topic"],
-        columns["partition"],
-        columns["offset"],
-        strict=True,
-    )
-    for value, key, micros, topic, partition, offset in rows:
-        received_at = micros // 1_000
-        decoded.append(decode(value, key, received_at, topic, partition, offset, max_record_bytes))
-        written.append(write_time(received_at, offset))
-    events = [outcome.fields or {} for outcome in decoded]
-    arrays = [_column(name, kind, events) for name, kind in _FIELD_TYPES]
-    _fill_source(arrays, columns, moments)
+    keys, values = batch.column("key").to_pylist(), batch.column("value").to_pylist()
+    offsets = batch.column("offset").to_pylist()
+    received = [micros // 1_000 for micros in batch.column("timestamp").cast(pa.int64()).to_pylist()]
+    topics, partitions = batch.column("topic").to_pylist(), batch.column("partition").to_pylist()
+    decoded = [
+        decode(*record, max_record_bytes)
+        for record in zip(values, keys, received, topics, partitions, offsets, strict=True)
+    ]
+    rows = [_NO_FIELDS if outcome.fields is None else outcome.fields.values() for outcome in decoded]
+    columns = dict(zip(FIELD_NAMES, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(FIELD_NAMES, ())
+    # Where a record came from stands in every row, of a dead letter too.
+    columns |= {
+        "source_topic": topics,
+        "source_partition": partitions,
+        "source_offset": offsets,
+        "received_at": received,
+    }
+    arrays = [_column(columns[name], name, kind) for name, kind in _FIELD_TYPES]
     arrays += [
-        pa.array(written, pa.int64()),
+        pa.array(map(write_time, received, offsets), pa.int64(), size=len(offsets)),
         batch.column("timestampType").cast(pa.int32()),
         pa.array([outcome.reason for outcome in decoded], pa.string()),
         pa.array([outcome.detail for outcome in decoded], pa.string()),
-        pa.array(_keys(columns["key"], columns["value"], max_record_bytes), pa.binary()),
-        pa.array(_values(decoded, columns["value"], max_record_bytes), pa.binary()),
+        pa.array(_keys(keys, values, max_record_bytes), pa.binary()),
+        pa.array(_values(decoded, values, max_record_bytes), pa.binary()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def _column(name: str, kind: pa.DataType, events: list[Any]) -> pa.Array:
-    values = [event.get(name) for event in events]
+def _column(values: Sequence[Any], name: str, kind: pa.DataType) -> pa.Array:
     if name in _MILLISECOND_FIELDS:
         return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(kind)
     if kind == pa.date32():
         return pa.array(values, pa.int32()).cast(kind)
     return pa.array(values, kind)
-
-
-def _fill_source(arrays: list[pa.Array], columns: dict[str, list[Any]], moments: list[int]) -> None:
-    """Where a record came from stands in every row, of a dead letter too."""
-    known = {
-        "source_topic": columns["topic"],
-        "source_partition": columns["partition"],
-        "source_offset": columns["offset"],
-        "received_at": moments,
-    }
-    for index, (name, kind) in enumerate(_FIELD_TYPES):
-        if name in known:
-            arrays[index] = pa.array(known[name], kind)
 
 
 def _keys(keys: list[bytes | None], values: list[bytes | None], limit: int) -> list[bytes | None]:

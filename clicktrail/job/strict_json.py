@@ -50,28 +50,44 @@ def read_object(value: bytes | None) -> dict[str, Any]:
         _explain(value, error)
     if type(parsed) is not dict:
         raise Rejected(Reason.NOT_AN_OBJECT, f"the value is a JSON {_json_name(parsed)}, not an object")
-    keys, doubtful = _survey(parsed, 1)
-    if doubtful or value.count(b'":') != keys or _SPACED_COLON.search(value):
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH:
+        _check_depth(parsed, 1)
+    keys, doubtful = _survey(parsed)
+    if doubtful or value.count(b'":') != keys or _has_spaced_colon(value):
         _inspect(value)
     return parsed
 
 
-def _survey(node: Any, depth: int) -> tuple[int, bool]:
-    """Keys in ``node`` and below, and whether a number there may be an integer beyond 64 bits."""
+def _has_spaced_colon(value: bytes) -> bool:
+    """Whether a key may end unseen by a count of ``":``. Plain searches are quicker than the pattern."""
+    spaced = b'" ' in value or b'"\n' in value or b'"\t' in value or b'"\r' in value
+    return spaced and _SPACED_COLON.search(value) is not None
+
+
+def _check_depth(node: Any, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise Rejected(Reason.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
+    for child in node.values() if type(node) is dict else node:
+        if type(child) is dict or type(child) is list:
+            _check_depth(child, depth + 1)
+
+
+def _survey(parsed: dict[str, Any]) -> tuple[int, bool]:
+    """Keys in the object and below, and whether a number there may be an integer beyond 64 bits."""
     keys, doubtful = 0, False
-    if type(node) is dict:
-        keys = len(node)
-        node = node.values()
-    for child in node:
-        kind = type(child)
-        if kind is dict or kind is list:
-            below, doubt = _survey(child, depth + 1)
-            keys += below
-            doubtful = doubtful or doubt
-        elif (kind is float or kind is int) and abs(child) >= _INTEGERS_END:
-            doubtful = True
+    nodes: list[Any] = [parsed]
+    for node in nodes:  # grows as it is walked
+        if type(node) is dict:
+            keys += len(node)
+            node = node.values()
+        for child in node:
+            kind = type(child)
+            if kind is str:
+                continue
+            if kind is dict or kind is list:
+                nodes.append(child)
+            elif (kind is float or kind is int) and abs(child) >= _INTEGERS_END:
+                doubtful = True
     return keys, doubtful
 
 
