@@ -134,7 +134,7 @@ def following(place: Place, contender: Contender, work: Work) -> Iterator[tuple[
     with place.ready(work) as settings, store.connect(settings) as session:
         probe = Load("probe", 1, 1)
         first = next((key, value) for key, value, label in labelled_clicks(probe.order) if not label)
-        watch.settle()
+        watch.settle(place.servers)
         running = Running(contender, work)
         try:
             loader = Loader(settings, work.source_topic)

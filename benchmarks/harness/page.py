@@ -300,7 +300,7 @@ def _loads(report: Report) -> str:
             _cell(result),
             str(result.repetition),
             f"{result.figures['load_before']:.1f}",
-            f"{result.figures['busy_before']:.0%}" if "busy_before" in result.figures else "–",
+            f"{result.figures['others_before']:.0%}" if "others_before" in result.figures else "–",
             f"{result.figures['others']:.0%}",
             "noisy" if result.noisy else "",
         ]
@@ -309,12 +309,12 @@ def _loads(report: Report) -> str:
     ]
     if not rows:
         return ""
-    head = ["run", "of", "repetition", "load before", "busy before", "others during", ""]
+    head = ["run", "of", "repetition", "load before", "others before", "others during", ""]
     return (
         "<details><summary>Every run: the machine before and beside it</summary>\n\n"
         + table(head, rows, 2)
-        + "\n\nLoad is the system's one-minute figure, the run before included; busy is the share of the machine at "
-        "work in the second before the start; others is the share that neither the contender nor the servers had."
+        + "\n\nLoad is the system's one-minute figure, the run before included; others is the share of "
+        "the machine that neither the contender nor the servers had, in the second before the start and during the run."
         "\n\n</details>"
     )
 

@@ -159,16 +159,17 @@ class Bench:
         self._load(load)
         work = self.place.work(self._name(measure.__name__), load.topic, load.partitions)
         with self.place.ready(work):
-            before = watch.settle()
+            before = watch.settle(self.place.servers)
             machine = watch.Machine(self.place.servers)
+            children = watch.children_cpu()
             limit = measure(work, load.events)
-            figures = machine.figures(limit.cpu_seconds)
+            figures = machine.figures(watch.children_cpu() - children)
         self.report.about[measure.__name__] = f"{limit.name}: {limit.about}"
         return {
             "seconds": limit.seconds,
             "events_per_second": limit.events_per_second,
             "cpu_seconds_per_million": limit.cpu_seconds_per_million,
-            "busy_before": before,
+            "others_before": before,
             **figures,
         }
 

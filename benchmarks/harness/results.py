@@ -43,7 +43,7 @@ class Result:
     @property
     def noisy(self) -> bool:
         """Whether others had too much of the machine."""
-        return max(self.figures.get("others", 0.0), self.figures.get("busy_before", 0.0)) > NOISY
+        return max(self.figures.get("others", 0.0), self.figures.get("others_before", 0.0)) > NOISY
 
 
 def result_key(kind: str, subject: str, cell: Cell, repetition: int) -> str:

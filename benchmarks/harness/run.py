@@ -164,7 +164,7 @@ def drain(place: Place, contender: Contender, work: Work, wanted: verify.Totals,
 
 def timed(place: Place, contender: Contender, work: Work, timeout: float) -> dict[str, float]:
     """Run a contender to its end over a work that is ready."""
-    busy_before = watch.settle()
+    others_before = watch.settle(place.servers)
     machine = watch.Machine(place.servers)
     running = Running(contender, work)
     try:
@@ -177,6 +177,6 @@ def timed(place: Place, contender: Contender, work: Work, timeout: float) -> dic
         "engine_cpu": engine,
         "engine_java_cpu": running.watch.cpu(java=True),
         "peak_memory_mib": running.watch.peak,
-        "busy_before": busy_before,
+        "others_before": others_before,
         **machine.figures(engine),
     }

@@ -82,16 +82,21 @@ class Machine:
         Args:
             contender_cpu: processor seconds of what was measured: the rest, servers and this process aside, is noise.
         """
-        seconds = time.perf_counter() - self._began
         servers = {name: cpu_of(pid) - self._before[name] for name, pid in self._servers.items()}
         known = sum(servers.values()) + contender_cpu + self._mine() - self._own
-        others = (self._working() - self._all - known) / (seconds * (os.cpu_count() or 1))
         return {
             "broker_cpu": servers.get("kafka", 0.0) + servers.get("zookeeper", 0.0),
             "cassandra_cpu": servers.get("cassandra", 0.0),
-            "others": max(0.0, others),
+            "others": max(0.0, self.busy() - self._share(known)),
             "load_before": self._load,
         }
+
+    def busy(self) -> float:
+        """Share of the machine that has been at work since, for whomever."""
+        return self._share(self._working() - self._all)
+
+    def _share(self, cpu: float) -> float:
+        return cpu / ((time.perf_counter() - self._began) * (os.cpu_count() or 1))
 
     @staticmethod
     def _working() -> float:
@@ -103,17 +108,19 @@ class Machine:
         return float(sum(os.times()[:2]))
 
 
-def busy(seconds: float = 1.0) -> float:
-    """Share of the machine that is at work, measured over some seconds."""
-    return psutil.cpu_percent(seconds) / 100
+def children_cpu() -> float:
+    """Processor seconds of this process's children that have ended so far."""
+    return float(sum(os.times()[2:4]))
 
 
-def settle(most: float = 0.15, patience: float = 10.0) -> float:
-    """Wait until the machine is quiet, or patience is over; the share that was at work when the wait ended."""
+def settle(servers: Mapping[str, int], most: float = 0.15, patience: float = 10.0) -> float:
+    """Wait until the machine is quiet, servers included, or patience is over; others' share in the last second."""
     deadline = time.monotonic() + patience
-    while (now := busy()) > most and time.monotonic() < deadline:
-        continue
-    return now
+    while True:
+        machine = Machine(servers)
+        time.sleep(1)
+        if machine.busy() <= most or time.monotonic() > deadline:
+            return machine.figures(0.0)["others"]
 
 
 def describe() -> dict[str, str | float | int]:

@@ -18,7 +18,7 @@ COSTS = {"engine_cpu": 10.0, "broker_cpu": 2.0, "cassandra_cpu": 8.0, "others": 
 
 
 def drain(contender: str, events: int, seconds: float, repetition: int = 1, **figures: float) -> Result:
-    figures = {**COSTS, "seconds": seconds, "peak_memory_mib": 900.0, "busy_before": 0.02, **figures}
+    figures = {**COSTS, "seconds": seconds, "peak_memory_mib": 900.0, "others_before": 0.02, **figures}
     return Result("drain", contender, {"events": events}, repetition, figures)
 
 
@@ -73,7 +73,7 @@ def test_noise_is_said(report: Report, tmp_path: Path) -> None:
     assert "**Noise:** in 1 of 17 runs" in text
     assert "too noisy to trust" not in text
     for repetition in range(5, 12):
-        report.add(drain("java", 10_000, 3.0, repetition, busy_before=0.5))
+        report.add(drain("java", 10_000, 3.0, repetition, others_before=0.5))
     assert "too noisy to trust" in page.chapter(report, tmp_path, "bench")
 
 
