@@ -15,7 +15,6 @@ from clicktrail.settings import PROJECT, Settings
 
 HERE = PROJECT / "benchmarks"
 QUIX = java_client.BUILD / "quix"
-_JVM = ("-Xms768m", "-Xmx768m", "-XX:+UseParallelGC", "-Xshare:auto")
 
 
 def settings_of(work: Work) -> Settings:
@@ -52,7 +51,7 @@ def _python_env(work: Work) -> dict[str, str]:
 
 
 def _java_command(work: Work) -> list[str]:
-    return java_client.command("peer.Main", options=_JVM)
+    return java_client.command("peer.Main", options=(*java_client.GC, *java_client.archived()))
 
 
 def _java_env(work: Work) -> dict[str, str]:

@@ -48,7 +48,7 @@ public final class Main {
         }
     }
 
-    private static KafkaProducer<byte[], byte[]> producer(Job job, Tuning tuning) {
+    static KafkaProducer<byte[], byte[]> producer(Job job, Tuning tuning) {
         Properties config = new Properties();
         config.put("bootstrap.servers", job.bootstrap());
         config.put("acks", "all");
