@@ -15,7 +15,7 @@ import orjson
 
 from clicktrail.enrich import agents, campaigns, pages, referrers
 from clicktrail.events import FIELDS, SEGMENT_TYPES
-from clicktrail.job import decode
+from clicktrail.job import decode, parts
 
 
 def write(folder: Path) -> None:
@@ -38,7 +38,7 @@ def rules() -> dict[str, Any]:
         "types": sorted(SEGMENT_TYPES),
         "top": sorted(decode._TOP),
         "context": sorted(decode._CONTEXT),
-        "page": sorted(decode._PAGE),
+        "page": sorted(parts.PAGE),
         "browsers": [[each.regex, each.family] for each in browsers],
         "systems": [[each.regex, each.family] for each in systems],
         "devices": [[each.regex, each.family or "$1", each.flags] for each in devices],

@@ -2,29 +2,28 @@
 
 Why Python and not Spark's ``from_json``: that one keeps the first of two objects in a message, the last of two equal
 keys, and turns a wrong type or a wrong case into nulls, each time unflagged (docs/decisions/004). The function runs in
-an Arrow UDF.
+an Arrow UDF, and is the largest cost of the pipeline: what an ordinary event passes through is written flat, and calls
+the checks (:mod:`clicktrail.job.checks`) only where a value is not what it should be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
-from clicktrail import enrich
-from clicktrail.events import FIELD_NAMES, SEGMENT_TYPES, UNKNOWN_SITE
+from clicktrail.events import FIELD_NAMES, SEGMENT_TYPES
 from clicktrail.events import DeadLetterReason as Reason
-from clicktrail.job import times
+from clicktrail.job import checks, parts, times
+from clicktrail.job.checks import MAX_KEY_BYTES, SHORT_KEY
 from clicktrail.job.strict_json import Rejected, read_object
 
-MAX_KEY_BYTES = 65_535
-"""Cassandra's limit of a key."""
-_KEY_OVERHEAD = 64
-"""Bytes that the other parts of a composite key and its framing take."""
+__all__ = ["MAX_KEY_BYTES", "Decoded", "Row", "decode", "decode_row"]
+
 _ENVELOPE_BYTES = 1_024
 """Allowance for a record's headers and framing, in bytes."""
-_INT32 = 2**31
 
 _TOP = frozenset(
     {
@@ -34,7 +33,9 @@ _TOP = frozenset(
     }
 )
 _CONTEXT = frozenset({"page", "userAgent", "ip", "locale", "campaign", "library"})
-_PAGE = frozenset({"url", "path", "referrer", "search", "title"})
+
+Row = tuple[tuple[Any, ...] | None, bytes | None, str | None, str | None]
+"""As :class:`Decoded`, the fields as a tuple in the order of ``clicktrail.events.FIELDS``."""
 
 
 class Decoded(NamedTuple):
@@ -68,211 +69,153 @@ def decode(
         offset: where it was read.
         max_record_bytes: largest record that may be produced.
     """
+    row, text, reason, detail = decode_row(value, key, received_at, topic, partition, offset, max_record_bytes)
+    fields = None if row is None else dict(zip(FIELD_NAMES, row, strict=True))
+    return Decoded(fields, text, reason, detail)
+
+
+def decode_row(
+    value: bytes | None,
+    key: bytes | None,
+    received_at: int,
+    topic: str,
+    partition: int,
+    offset: int,
+    max_record_bytes: int,
+) -> Row:
+    """As :func:`decode`, for many records."""
+    key_bytes = len(key) if key else 0
     try:
-        size = len(value or b"") + len(key or b"")
+        size = len(value) + key_bytes if value else key_bytes
         if size > max_record_bytes:  # compressed, it was smaller
             raise Rejected(Reason.RECORD_TOO_LARGE, f"the record has {size} bytes unpacked, over {max_record_bytes}")
-        fields = _flatten(read_object(value), received_at)
-        fields["source_topic"] = topic
-        fields["source_partition"] = partition
-        fields["source_offset"] = offset
-        text = _to_json(fields)
-        if len(text) + len(key or b"") + _ENVELOPE_BYTES > max_record_bytes:
+        raw = read_object(value)
+        if not _TOP.issuperset(raw):
+            checks.case(raw, _TOP, "")
+        head, head_json = _head(raw, received_at)
+        context = raw.get("context")
+        if type(context) is not dict:
+            context = checks.an_object(raw, "context", "")
+        elif not _CONTEXT.issuperset(context):
+            checks.case(context, _CONTEXT, "context.")
+        get = context.get
+        page, page_json = parts.page((get("page"), get("campaign")))
+        client, client_json = parts.client((get("userAgent"), get("ip"), get("locale")))
+        given = checks.an_object(raw, "properties", "") or checks.an_object(raw, "traits", "")
+        properties, properties_json = parts.properties(given) if given else parts.NO_PROPERTIES
+        text = b"%b%b%b%b%b%d}" % (
+            head_json,
+            page_json,
+            client_json,
+            properties_json,
+            _source(topic, partition),
+            offset,
+        )
+        if len(text) + key_bytes + _ENVELOPE_BYTES > max_record_bytes:
             raise Rejected(Reason.RECORD_TOO_LARGE, f"the event would have {len(text)} bytes, over {max_record_bytes}")
     except Rejected as rejected:
-        return Decoded(None, None, rejected.reason.value, rejected.detail)
-    return Decoded(fields, text)
+        return None, None, rejected.reason.value, rejected.detail
+    return (*head, *page, *client, *properties, topic, partition, offset), text, None, None
 
 
-def _to_json(fields: Mapping[str, Any]) -> bytes:
-    shown = {name: value for name, value in fields.items() if value is not None}
-    shown["day"] = times.iso_day(shown["day"])
-    shown["event_time"] = times.iso(shown["event_time"])
-    shown["received_at"] = times.iso(shown["received_at"])
-    if "sent_at" in shown:
-        shown["sent_at"] = times.iso(shown["sent_at"])
-    return orjson.dumps(shown)
+def _head(raw: dict[str, Any], received_at: int) -> tuple[tuple[Any, ...], bytes]:
+    """The fields up to ``sent_at``, and their JSON without the closing brace."""
+    get = raw.get
+    kind = get("type")
+    if type(kind) is not str or kind not in SEGMENT_TYPES:
+        raise _unknown_type(raw)
+    event_id = get("messageId")
+    if type(event_id) is not str or not 0 < len(event_id) <= SHORT_KEY:
+        event_id = checks.key(raw, "messageId", Reason.MISSING_MESSAGE_ID)
+    anonymous = get("anonymousId")
+    visitor = get("userId") or anonymous
+    if type(visitor) is not str or not 0 < len(visitor) <= SHORT_KEY:
+        visitor = _visitor(raw)
+    event_time, event_text = _event_time(get("timestamp"), received_at)
+    name = _event_name(raw)
+    if type(anonymous) is not str or not anonymous:
+        anonymous = checks.text(raw, "anonymousId", "")
+    previous = checks.text(raw, "previousId", "") if "previousId" in raw else None
+    sent_at, sent_text = _sent_at(get("sentAt"))
+    shown = {
+        "user_id": visitor,
+        "day": event_text[:10],
+        "event_time": event_text,
+        "event_id": event_id,
+        "event_type": kind,
+    }
+    if name:
+        shown["event_name"] = name
+    if anonymous:
+        shown["anonymous_id"] = anonymous
+    if previous:
+        shown["previous_id"] = previous
+    shown["received_at"] = _iso(received_at)
+    if sent_text:
+        shown["sent_at"] = sent_text
+    day = event_time // times.MILLISECONDS_A_DAY
+    values = (visitor, day, event_time, event_id, kind, name, anonymous, previous, received_at, sent_at)
+    return values, orjson.dumps(shown)[:-1]
 
 
-def _flatten(raw: dict[str, Any], received_at: int) -> dict[str, Any]:
-    _check_case(raw, _TOP, "")
-    kind = _text(raw, "type", "")
-    if kind not in SEGMENT_TYPES:
-        raise Rejected(
-            Reason.UNKNOWN_TYPE,
-            f"type {kind[:60]!r} is none of {', '.join(sorted(SEGMENT_TYPES))}" if kind else "type is missing",
-        )
-    event_id = _key(raw, "messageId", Reason.MISSING_MESSAGE_ID)
-    visitor = _visitor(raw)
-    if raw.get("timestamp") is None:
-        raise Rejected(Reason.MISSING_TIMESTAMP, "timestamp is missing")
-    event_time = times.checked(times.milliseconds(raw["timestamp"], "timestamp"), received_at)
-    fields = dict.fromkeys(FIELD_NAMES)  # all of them, in their order
-    fields["user_id"] = visitor
-    fields["day"] = event_time // times.MILLISECONDS_A_DAY
-    fields["event_time"] = event_time
-    fields["event_id"] = event_id
-    fields["event_type"] = kind
-    fields["event_name"] = _text(raw, "event", "") or _text(raw, "name", "")
-    fields["anonymous_id"] = _text(raw, "anonymousId", "")
-    fields["previous_id"] = _text(raw, "previousId", "")
-    fields["received_at"] = received_at
-    fields["sent_at"] = _sent_at(raw.get("sentAt"))
-    _add_context(fields, _object(raw, "context", ""))
-    _add_properties(fields, _object(raw, "properties", "") or _object(raw, "traits", ""))
-    return fields
+def _event_name(raw: dict[str, Any]) -> str | None:
+    name = raw.get("event")
+    if name is None:
+        name = raw.get("name")
+    if type(name) is str and name:
+        return name
+    return checks.text(raw, "event", "") or checks.text(raw, "name", "")
+
+
+@lru_cache(maxsize=1_024)
+def _iso(received_at: int) -> str:
+    """The broker's times come in order, many records with the same."""
+    return times.iso(received_at)
+
+
+@lru_cache(maxsize=1_024)
+def _source(topic: str, partition: int) -> bytes:
+    shown = {"source_topic": topic, "source_partition": partition}
+    return b"," + orjson.dumps(shown)[1:-1] + b',"source_offset":'
+
+
+def _unknown_type(raw: dict[str, Any]) -> Rejected:
+    kind = checks.text(raw, "type", "")
+    known = ", ".join(sorted(SEGMENT_TYPES))
+    return Rejected(Reason.UNKNOWN_TYPE, f"type {kind[:60]!r} is none of {known}" if kind else "type is missing")
 
 
 def _visitor(raw: dict[str, Any]) -> str:
     user, anonymous = raw.get("userId"), raw.get("anonymousId")
     if user is None and anonymous is None:
         raise Rejected(Reason.MISSING_VISITOR, "neither userId nor anonymousId is there")
-    return _key(raw, "userId" if user or anonymous is None else "anonymousId", Reason.MISSING_VISITOR)
+    return checks.key(raw, "userId" if user or anonymous is None else "anonymousId", Reason.MISSING_VISITOR)
 
 
-def _key(raw: dict[str, Any], name: str, missing: Reason) -> str:
-    key = raw.get(name)
-    if key is None:
-        raise Rejected(missing, f"{name} is missing")
-    if type(key) is not str:
-        raise Rejected(Reason.WRONG_TYPE, f"{name} must be a text, not {type(key).__name__}")
-    if not key:
-        raise Rejected(Reason.EMPTY_KEY, f"{name} is empty")
-    _check_key_length(name, key)
-    return key
-
-
-def _check_key_length(name: str, *parts: str) -> None:
-    if sum(map(len, parts)) > 16_000 and sum(len(part.encode()) for part in parts) > MAX_KEY_BYTES - _KEY_OVERHEAD:
-        raise Rejected(Reason.KEY_TOO_LONG, f"{name} is longer than {MAX_KEY_BYTES - _KEY_OVERHEAD} bytes")
-
-
-def _check_case(raw: dict[str, Any], known: frozenset[str], where: str) -> None:
-    """A key that differs from a known one by case alone is a mistake, and would be lost in silence."""
-    if raw.keys() <= known:
-        return
-    lower = _LOWER[known]
-    for key in raw:
-        meant = None if key in known else lower.get(key.lower())
-        if meant is not None and meant not in raw:
-            raise Rejected(Reason.WRONG_CASE, f"the key {where}{key} must be written {where}{meant}")
-
-
-_LOWER = {known: {key.lower(): key for key in known} for known in (_TOP, _CONTEXT, _PAGE)}
-
-
-def _text(raw: dict[str, Any], name: str, where: str) -> str | None:
-    value = raw.get(name)
-    if type(value) is str:
-        return value or None
+def _event_time(value: Any, received_at: int) -> tuple[int, str]:
+    """In milliseconds, and as text."""
+    moment = times.canonical(value) if type(value) is str else None
+    if moment is not None:
+        if not times.YEAR_2000 <= moment <= received_at + times.TOLERANCE:
+            times.checked(moment, received_at)
+        return moment, value
     if value is None:
-        return None
-    raise Rejected(Reason.WRONG_TYPE, f"{where}{name} must be a text, not {type(value).__name__}")
+        raise Rejected(Reason.MISSING_TIMESTAMP, "timestamp is missing")
+    moment = times.checked(times.milliseconds(value, "timestamp"), received_at)
+    return moment, times.iso(moment)
 
 
-def _object(raw: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    value = raw.get(name)
+def _sent_at(value: Any) -> tuple[int, str] | tuple[None, None]:
+    """In milliseconds, and as text, where it can be read and lies between the years 2000 and 9999."""
     if value is None:
-        return {}
-    if type(value) is not dict:
-        raise Rejected(Reason.WRONG_TYPE, f"{where}{name} must be an object, not {type(value).__name__}")
-    return value
-
-
-def _sent_at(value: object) -> int | None:
-    """``sentAt`` where it can be read and lies between the years 2000 and 9999."""
+        return None, None
+    moment = times.canonical(value) if type(value) is str else None
+    if moment is not None and moment >= times.YEAR_2000:
+        return moment, value
     try:
-        moment = None if value is None else times.milliseconds(value, "sentAt")
+        moment = times.milliseconds(value, "sentAt")
     except Rejected as rejected:
         if rejected.reason is Reason.WRONG_TYPE:
             raise
-        return None
-    return moment if moment is not None and times.YEAR_2000 <= moment < times.YEAR_10000 else None
-
-
-def _add_context(fields: dict[str, Any], context: dict[str, Any]) -> None:
-    _check_case(context, _CONTEXT, "context.")
-    page = _object(context, "page", "context.")
-    _check_case(page, _PAGE, "context.page.")
-    where = enrich.page(
-        _text(page, "url", "context.page."),
-        _text(page, "path", "context.page."),
-        _text(page, "search", "context.page."),
-    )
-    if where.path is not None:
-        fields["site"] = where.host or UNKNOWN_SITE
-        fields["page_path"] = where.path
-        _check_key_length("the page's site and path", fields["site"], where.path)
-    fields["page_query"] = where.query
-    fields["page_title"] = _text(page, "title", "context.page.")
-    referrer = enrich.referrer(_text(page, "referrer", "context.page."), where.host)
-    fields["referrer"] = referrer.url
-    fields["referrer_medium"] = referrer.medium
-    fields["referrer_source"] = referrer.source
-    campaign = enrich.campaign(_campaign(context), where.raw_query)
-    fields["campaign_source"] = campaign.source
-    fields["campaign_medium"] = campaign.medium
-    fields["campaign_name"] = campaign.name
-    fields["campaign_term"] = campaign.term
-    fields["campaign_content"] = campaign.content
-    fields["click_id_type"] = campaign.click_id_type
-    user_agent = _text(context, "userAgent", "context.")
-    client = enrich.user_agent(user_agent)
-    fields["user_agent"] = user_agent
-    fields["browser"] = client.browser
-    fields["os"] = client.os
-    fields["device_type"] = client.device_type
-    fields["is_bot"] = client.is_bot
-    address = enrich.address(_text(context, "ip", "context."))
-    fields["network"] = address.network
-    fields["country"] = address.country
-    fields["locale"] = _text(context, "locale", "context.")
-
-
-def _campaign(context: dict[str, Any]) -> dict[str, str | None] | None:
-    given = _object(context, "campaign", "context.")
-    if not given:
-        return None
-    return {name: _text(given, name, "context.campaign.") for name in ("source", "medium", "name", "term", "content")}
-
-
-def _add_properties(fields: dict[str, Any], given: dict[str, Any]) -> None:
-    if not given:
-        return
-    fields["product_id"] = _identifier(given, "product_id")
-    fields["category"] = _text(given, "category", "properties.")
-    fields["price"] = _number(given, "price")
-    fields["quantity"] = _quantity(given)
-    fields["order_id"] = _identifier(given, "order_id")
-    revenue = _number(given, "revenue")
-    fields["revenue"] = _number(given, "total") if revenue is None else revenue
-    fields["currency"] = _text(given, "currency", "properties.")
-    fields["search_query"] = _text(given, "query", "properties.")
-    if fields["product_id"] is not None:
-        fields["product_name"] = _text(given, "name", "properties.")
-    fields["properties"] = orjson.dumps(given).decode()
-
-
-def _identifier(given: dict[str, Any], name: str) -> str | None:
-    value = given.get(name)
-    return str(value) if type(value) is int else _text(given, name, "properties.")
-
-
-def _number(given: dict[str, Any], name: str) -> float | None:
-    value = given.get(name)
-    if value is None or type(value) is float:
-        return value
-    if type(value) is not int:
-        raise Rejected(Reason.WRONG_TYPE, f"properties.{name} must be a number, not {type(value).__name__}")
-    return float(value)
-
-
-def _quantity(given: dict[str, Any]) -> int | None:
-    value = _number(given, "quantity")
-    if value is None:
-        return None
-    if value != value // 1:
-        raise Rejected(Reason.WRONG_TYPE, f"properties.quantity must be a whole number, not {value}")
-    if not -_INT32 <= value < _INT32:
-        raise Rejected(Reason.NUMBER_OUT_OF_RANGE, f"properties.quantity {value:.6g} does not fit into 32 bits")
-    return int(value)
+        return None, None
+    return (moment, times.iso(moment)) if times.YEAR_2000 <= moment < times.YEAR_10000 else (None, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from clicktrail.events import FIELD_NAMES, FIELDS
-from clicktrail.job.decode import MAX_KEY_BYTES, Decoded, decode
+from clicktrail.job.decode import MAX_KEY_BYTES, Row, decode_row
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -89,10 +89,12 @@ def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch
     received = [micros // 1_000 for micros in batch.column("timestamp").cast(pa.int64()).to_pylist()]
     topics, partitions = batch.column("topic").to_pylist(), batch.column("partition").to_pylist()
     decoded = [
-        decode(*record, max_record_bytes)
-        for record in zip(values, keys, received, topics, partitions, offsets, strict=True)
+        decode_row(value, key, moment, topic, partition, offset, max_record_bytes)
+        for value, key, moment, topic, partition, offset in zip(
+            values, keys, received, topics, partitions, offsets, strict=True
+        )
     ]
-    rows = [_NO_FIELDS if outcome.fields is None else outcome.fields.values() for outcome in decoded]
+    rows = [_NO_FIELDS if row is None else row for row, _, _, _ in decoded]
     columns = dict(zip(FIELD_NAMES, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(FIELD_NAMES, ())
     # Where a record came from stands in every row, of a dead letter too.
     columns |= {
@@ -105,8 +107,8 @@ def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch
     arrays += [
         pa.array(map(write_time, received, offsets), pa.int64(), size=len(offsets)),
         batch.column("timestampType").cast(pa.int32()),
-        pa.array([outcome.reason for outcome in decoded], pa.string()),
-        pa.array([outcome.detail for outcome in decoded], pa.string()),
+        pa.array([reason for _, _, reason, _ in decoded], pa.string()),
+        pa.array([detail for _, _, _, detail in decoded], pa.string()),
         pa.array(_keys(keys, values, max_record_bytes), pa.binary()),
         pa.array(_values(decoded, values, max_record_bytes), pa.binary()),
     ]
@@ -129,12 +131,12 @@ def _keys(keys: list[bytes | None], values: list[bytes | None], limit: int) -> l
     ]
 
 
-def _values(decoded: list[Decoded], originals: list[bytes | None], limit: int) -> list[bytes | None]:
+def _values(decoded: list[Row], originals: list[bytes | None], limit: int) -> list[bytes | None]:
     """An event's JSON, or a dead letter's original bytes.
 
     A record that was compressed may be far larger than a topic or a table takes: of that the first ``limit`` bytes.
     """
     return [
-        outcome.json if outcome.reason is None else original if original is None else original[:limit]
-        for outcome, original in zip(decoded, originals, strict=True)
+        text if reason is None else original if original is None else original[:limit]
+        for (_, text, reason, _), original in zip(decoded, originals, strict=True)
     ]

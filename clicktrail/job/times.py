@@ -46,6 +46,28 @@ def _from_text(text: str, name: str) -> int:
         raise Rejected(Reason.UNREADABLE_TIME, f"{name} {text[:60]!r} is no ISO 8601 time") from None
 
 
+def canonical(text: str) -> int | None:
+    """Milliseconds of a time that is written as :func:`iso` writes it, else ``None``.
+
+    Most are: they are read five times as fast as others, and need not be written anew.
+    """
+    fraction = _FRACTIONS.get(text[19:])
+    second = None if fraction is None else _canonical_second(text[:19])
+    return None if fraction is None or second is None else second * 1000 + fraction
+
+
+_FRACTIONS = {f".{fraction:03d}Z": fraction for fraction in range(1000)}
+
+
+@lru_cache(maxsize=65_536)
+def _canonical_second(text: str) -> int | None:
+    try:
+        second = _from_text(text, "") // 1000
+    except Rejected:
+        return None
+    return second if _second(second) == text else None
+
+
 def checked(moment: int, broker: int) -> int:
     """``moment`` where it lies between 2000 and the broker's time + 1 h (both in milliseconds).
 

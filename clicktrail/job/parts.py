@@ -1,0 +1,137 @@
+"""The parts of an event that repeat from one to the next: its page, its client, its properties.
+
+A visitor looks at few pages with one browser, and few products make most of the events. So a part is checked and
+enriched once, and kept together with the JSON of its fields. It is known by the JSON of what it is made of, which tells
+``1`` from ``1.0`` and ``true``. Rejections are not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from clicktrail import enrich
+from clicktrail.events import FIELD_NAMES, UNKNOWN_SITE
+from clicktrail.job import checks
+
+PAGE = frozenset({"url", "path", "referrer", "search", "title"})
+_CAMPAIGN = ("source", "medium", "name", "term", "content")
+_KEPT = 16_384
+"""Parts of each kind that are kept."""
+_LONGEST = 2_048
+"""Bytes of JSON; what is longer is made each time, so that long texts do not fill the memory."""
+
+
+class Part(NamedTuple):
+    """Fields of an event that stand next to each other in ``clicktrail.events.FIELDS``."""
+
+    values: tuple[Any, ...]
+    json: bytes
+    """``,"name":value`` of each that has a value."""
+
+
+class Maker:
+    """Makes parts of one kind, and keeps them."""
+
+    def __init__(self, first: str, last: str, make: Callable[[Any], dict[str, Any]]) -> None:
+        """Take the first and the last field of a part, and what makes them from what was sent."""
+        self._names = FIELD_NAMES[FIELD_NAMES.index(first) : FIELD_NAMES.index(last) + 1]
+        self._make = make
+        self._known = lru_cache(_KEPT)(lambda text: self._part(orjson.loads(text)))
+        self.forget = self._known.cache_clear
+
+    def __call__(self, given: Any) -> Part:
+        """The part made of ``given``, which came from JSON."""
+        text = orjson.dumps(given)
+        return self._known(text) if len(text) <= _LONGEST else self._part(given)
+
+    def _part(self, given: Any) -> Part:
+        fields = self._make(given)
+        text = orjson.dumps({name: fields[name] for name in self._names if fields.get(name) is not None})[1:-1]
+        return Part(tuple(map(fields.get, self._names)), text and b"," + text)
+
+
+def _page(given: tuple[Any, Any]) -> dict[str, Any]:
+    """The page's fields from ``context.page`` and ``context.campaign``."""
+    context = dict(zip(("page", "campaign"), given, strict=True))
+    page = checks.an_object(context, "page", "context.")
+    checks.case(page, PAGE, "context.page.")
+    url, path, search = (checks.text(page, name, "context.page.") for name in ("url", "path", "search"))
+    where = enrich.page(url, path, search)
+    site = None if where.path is None else where.host or UNKNOWN_SITE
+    if where.path is not None and site is not None:
+        checks.key_length("the page's site and path", site, where.path)
+    title = checks.text(page, "title", "context.page.")
+    referrer = enrich.referrer(checks.text(page, "referrer", "context.page."), where.host)
+    sent = checks.an_object(context, "campaign", "context.")
+    campaign = enrich.campaign(
+        {name: checks.text(sent, name, "context.campaign.") for name in _CAMPAIGN} if sent else None, where.raw_query
+    )
+    return {
+        "site": site,
+        "page_path": where.path,
+        "page_query": where.query,
+        "page_title": title,
+        "referrer": referrer.url,
+        "referrer_medium": referrer.medium,
+        "referrer_source": referrer.source,
+        "campaign_source": campaign.source,
+        "campaign_medium": campaign.medium,
+        "campaign_name": campaign.name,
+        "campaign_term": campaign.term,
+        "campaign_content": campaign.content,
+        "click_id_type": campaign.click_id_type,
+    }
+
+
+def _client(given: tuple[Any, Any, Any]) -> dict[str, Any]:
+    """The client's fields from ``userAgent``, ``ip`` and ``locale`` of the context."""
+    context = dict(zip(("userAgent", "ip", "locale"), given, strict=True))
+    user_agent = checks.text(context, "userAgent", "context.")
+    client = enrich.user_agent(user_agent)
+    address = enrich.address(checks.text(context, "ip", "context."))
+    return {
+        "user_agent": user_agent,
+        "browser": client.browser,
+        "os": client.os,
+        "device_type": client.device_type,
+        "is_bot": client.is_bot,
+        "network": address.network,
+        "country": address.country,
+        "locale": checks.text(context, "locale", "context."),
+    }
+
+
+def _properties(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields that ``properties`` or ``traits`` has."""
+    if not given:
+        return {}
+    where = "properties."
+    fields: dict[str, Any] = {
+        "product_id": checks.identifier(given, "product_id", where),
+        "category": checks.text(given, "category", where),
+        "price": checks.number(given, "price", where),
+        "quantity": checks.whole_number(given, "quantity", where),
+        "order_id": checks.identifier(given, "order_id", where),
+        "revenue": checks.number(given, "revenue", where),
+    }
+    if fields["revenue"] is None:
+        fields["revenue"] = checks.number(given, "total", where)
+    fields["currency"] = checks.text(given, "currency", where)
+    fields["search_query"] = checks.text(given, "query", where)
+    if fields["product_id"] is not None:
+        fields["product_name"] = checks.text(given, "name", where)
+    fields["properties"] = orjson.dumps(given).decode()
+    return fields
+
+
+page = Maker("site", "click_id_type", _page)
+"""From ``context.page`` and ``context.campaign`` as they came."""
+client = Maker("user_agent", "locale", _client)
+"""From ``userAgent``, ``ip`` and ``locale`` of the context as they came."""
+properties = Maker("product_id", "properties", _properties)
+"""From ``properties``, or else ``traits``."""
+NO_PROPERTIES = properties({})
