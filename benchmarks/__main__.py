@@ -8,6 +8,7 @@ an earlier call ended, ``--page`` only writes the page anew.
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from rich.console import Console
 from benchmarks.harness import page, watch
 from benchmarks.harness.plan import FAILURES, Bench, Options
 from benchmarks.harness.results import FOLDER, Report
-from benchmarks.harness.run import Place
+from benchmarks.harness.run import LOGS, Place
 from clicktrail.servers import Stack, data_services
 from clicktrail.settings import PROJECT
 from tests.integration.support import stack_settings
@@ -105,6 +106,7 @@ def measure(options: Options, only: Sequence[str], path: Path, resume: bool, con
             report.notes.append(f"{each.name} is left out: {' '.join(str(error).split())[-400:]}")
             console.print(report.notes[-1], style="red", markup=False, highlight=False)
     (PROJECT / "build").mkdir(exist_ok=True)
+    shutil.rmtree(LOGS, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=PROJECT / "build") as folder:
         settings = stack_settings(Path(folder))
         stack = Stack(settings, data_services(settings))
