@@ -141,11 +141,12 @@ class Bench:
     def scaling(self, repetitions: range) -> None:
         """How the cost grows, one cell after the other."""
         chosen = [each for each in self.contenders if each.name in self.options.scaled]
-        for point in points(self.options.scaling_events):
+        matrix = points(self.options.scaling_events)
+        for place, point in enumerate(matrix):
             for repetition in repetitions:
                 for each in turn(chosen, repetition):
                     self._scale(point, each, repetition)
-            if point.workload.events not in self.options.sizes:
+            if all(later.workload != point.workload for later in matrix[place + 1 :]):
                 self._unload(point.workload)
 
     def _scale(self, point: Point, contender: Contender, repetition: int) -> None:
