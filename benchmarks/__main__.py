@@ -8,6 +8,7 @@ an earlier call ended, ``--page`` only writes the page anew.
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from rich.console import Console
 from benchmarks.harness import page, watch
 from benchmarks.harness.plan import FAILURES, Bench, Options
 from benchmarks.harness.results import FOLDER, Report
-from benchmarks.harness.run import Place
+from benchmarks.harness.run import LOGS, Place
 from clicktrail.servers import Stack, data_services
 from clicktrail.settings import PROJECT
 from tests.integration.support import stack_settings
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--skip", default="", help=f"phases, with commas between them: {', '.join(PHASES)}")
     found.add_argument("--levels", help="loads of the latency, in percent of each contender's maximum")
     found.add_argument("--latency-seconds", type=float, help="length of each load")
-    found.add_argument("--warm-up-seconds", type=float, help="length of the load before the first that counts")
+    found.add_argument("--warm-up-seconds", type=float, help="length of each load before the first that counts")
     found.add_argument("--limit-events", type=int)
     found.add_argument("--scaling-events", type=int, default=100_000)
     found.add_argument("--minutes", type=float, help="what would end later is left out; 0: no bound")
@@ -62,7 +63,7 @@ def options_of(given: argparse.Namespace) -> Options:
         repetitions=given.repetitions or (5 if full else 3),
         latency_levels=tuple(level / 100 for level in _numbers(given.levels) or ((10, 50, 80) if full else (50,))),
         latency_seconds=given.latency_seconds or (60 if full else 20),
-        warm_up_seconds=given.warm_up_seconds or (30 if full else 15),
+        warm_up_seconds=given.warm_up_seconds or (30 if full else 10),
         limit_events=given.limit_events or (1_000_000 if full else 200_000),
         scaling_events=given.scaling_events,
         scaled=only or ("clicktrail", "java"),
@@ -105,6 +106,7 @@ def measure(options: Options, only: Sequence[str], path: Path, resume: bool, con
             report.notes.append(f"{each.name} is left out: {' '.join(str(error).split())[-400:]}")
             console.print(report.notes[-1], style="red", markup=False, highlight=False)
     (PROJECT / "build").mkdir(exist_ok=True)
+    shutil.rmtree(LOGS, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=PROJECT / "build") as folder:
         settings = stack_settings(Path(folder))
         stack = Stack(settings, data_services(settings))

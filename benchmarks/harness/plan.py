@@ -40,6 +40,8 @@ _TRIAL = 1_000
 _SLOWEST = 300
 """Events a second: a drain that is slower than this, start-up aside, is given up."""
 _LONGEST_START = 240.0
+_WARM_UPS = 5
+"""Loads before the first that counts, at most: as long as each finds the contender faster than the one before."""
 _UNKNOWN = 60.0  # seconds that a run is thought to take where none like it has been
 
 
@@ -139,11 +141,12 @@ class Bench:
     def scaling(self, repetitions: range) -> None:
         """How the cost grows, one cell after the other."""
         chosen = [each for each in self.contenders if each.name in self.options.scaled]
-        for point in points(self.options.scaling_events):
+        matrix = points(self.options.scaling_events)
+        for place, point in enumerate(matrix):
             for repetition in repetitions:
                 for each in turn(chosen, repetition):
                     self._scale(point, each, repetition)
-            if point.workload.events not in self.options.sizes:
+            if all(later.workload != point.workload for later in matrix[place + 1 :]):
                 self._unload(point.workload)
 
     def _scale(self, point: Point, contender: Contender, repetition: int) -> None:
@@ -210,7 +213,12 @@ class Bench:
                     return {"ready_seconds": ready, **latency.measure(self.place, settings, running, session, load)}
 
                 self._say(f"latency {contender.name}: on after {ready:.1f} s; warm-up")
-                put("warm-up", min(0.5, max(shares)), self.options.warm_up_seconds)
+                before = float("inf")
+                for number in range(_WARM_UPS):
+                    warm = put(f"warm-up {number}", min(0.5, max(shares)), self.options.warm_up_seconds)["p50"]
+                    if warm > 0.8 * before:  # it no longer gets faster
+                        break
+                    before = warm
                 for share in shares:
                     once = partial(put, "load", share, self.options.latency_seconds)
                     self.measure("latency", contender.name, {"load": share}, 1, once)

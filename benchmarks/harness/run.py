@@ -17,10 +17,13 @@ from benchmarks.harness import verify, watch, workload
 from benchmarks.work import CONSISTENCY, Contender, Work
 from clicktrail import store, topics
 from clicktrail.errors import ClicktrailError
-from clicktrail.settings import Settings
+from clicktrail.settings import PROJECT, Settings
 
 log = logging.getLogger(__name__)
 
+LOGS = PROJECT / "build" / "benchmarks" / "logs"
+"""What contenders said stays here until the next benchmark."""
+SAID = "said.log"
 _LOOK = 0.5  # seconds between two looks at the processes
 _GRACE = 60.0
 _SAID = 1_500  # characters of a contender's log that a failure quotes
@@ -84,6 +87,9 @@ class Place:
         with store.connect(settings, keyspace=False, timeout=120) as session:
             session.execute(f"DROP KEYSPACE IF EXISTS {work.keyspace}")
         delete_topics(self.settings, [work.transformed_topic, work.dead_letter_topic])
+        LOGS.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy(Path(work.scratch) / SAID, LOGS / f"{work.keyspace}.log")
         shutil.rmtree(work.scratch, ignore_errors=True)
 
 
@@ -99,7 +105,7 @@ class Running:
     """A contender's process, with its children."""
 
     def __init__(self, contender: Contender, work: Work) -> None:
-        self.name, self.log = contender.name, Path(work.scratch) / "said.log"
+        self.name, self.log = contender.name, Path(work.scratch) / SAID
         env = contender.env(work)
         self.began = time.perf_counter()
         with self.log.open("ab") as out:

@@ -96,14 +96,14 @@ def backfill(
         runs = start(api, begin, end, datetime.now(UTC).date())
     states = dict.fromkeys(runs, "queued")
     with Progress(*Progress.get_default_columns(), console=console) as progress:
-        bar = progress.add_task(f"{DAG}, {len(runs)} days", total=len(runs))
+        bar = progress.add_task(DAG, total=len(runs))
         while not set(states.values()) <= DONE:
             time.sleep(1)
             states = {day: state if state in DONE else api.run_state(DAG, runs[day]) for day, state in states.items()}
             progress.update(bar, completed=sum(state in DONE for state in states.values()))
     if failed := [str(day) for day, state in states.items() if state != "success"]:
         raise ClicktrailError(f"Not green: {', '.join(failed)}; see {api.base}/dags/{DAG}")
-    console.print(f"{len(runs)} days are in the warehouse, from {begin} to {end}", highlight=False)
+    console.print(f"In the warehouse: {begin} to {end}, days: {len(runs)}", highlight=False)
 
 
 def _day(text: str) -> date:

@@ -101,7 +101,7 @@ def test_the_command_follows_the_runs_and_fails_where_one_does(airflow: int, mon
     monkeypatch.setenv("COLUMNS", "160")
     arguments = ["backfill", "2026-10-01", "2026-10-03"]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert "3 days are in the warehouse, from 2026-10-01 to 2026-10-03" in result.output
+    assert "In the warehouse: 2026-10-01 to 2026-10-03, days: 3" in result.output
     Airflow.outcome = "failed"
     with pytest.raises(ClicktrailError, match="Not green: 2026-10-01, 2026-10-02, 2026-10-03"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
