@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
+from orjson import dumps
 
 from clicktrail.events import FIELD_NAMES, SEGMENT_TYPES
 from clicktrail.events import DeadLetterReason as Reason
@@ -98,11 +98,12 @@ def decode_row(
             context = checks.an_object(raw, "context", "")
         elif not _CONTEXT.issuperset(context):
             checks.case(context, _CONTEXT, "context.")
+        page_of, client_of, properties_of = parts.KEPT if size <= parts.LONGEST else parts.FRESH
         get = context.get
-        page, page_json = parts.page((get("page"), get("campaign")))
-        client, client_json = parts.client((get("userAgent"), get("ip"), get("locale")))
+        page, page_json = page_of(dumps((get("page"), get("campaign"))))
+        client, client_json = client_of(dumps((get("userAgent"), get("ip"), get("locale"))))
         given = checks.an_object(raw, "properties", "") or checks.an_object(raw, "traits", "")
-        properties, properties_json = parts.properties(given) if given else parts.NO_PROPERTIES
+        properties, properties_json = properties_of(dumps(given)) if given else parts.NO_PROPERTIES
         text = b"%b%b%b%b%b%d}" % (
             head_json,
             page_json,
@@ -155,7 +156,7 @@ def _head(raw: dict[str, Any], received_at: int) -> tuple[tuple[Any, ...], bytes
         shown["sent_at"] = sent_text
     day = event_time // times.MILLISECONDS_A_DAY
     values = (visitor, day, event_time, event_id, kind, name, anonymous, previous, received_at, sent_at)
-    return values, orjson.dumps(shown)[:-1]
+    return values, dumps(shown)[:-1]
 
 
 def _event_name(raw: dict[str, Any]) -> str | None:
@@ -176,7 +177,7 @@ def _iso(received_at: int) -> str:
 @lru_cache(maxsize=1_024)
 def _source(topic: str, partition: int) -> bytes:
     shown = {"source_topic": topic, "source_partition": partition}
-    return b"," + orjson.dumps(shown)[1:-1] + b',"source_offset":'
+    return b"," + dumps(shown)[1:-1] + b',"source_offset":'
 
 
 def _unknown_type(raw: dict[str, Any]) -> Rejected:

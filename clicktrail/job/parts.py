@@ -19,10 +19,10 @@ from clicktrail.job import checks
 
 PAGE = frozenset({"url", "path", "referrer", "search", "title"})
 _CAMPAIGN = ("source", "medium", "name", "term", "content")
+LONGEST = 4_096
+"""Bytes of the largest record whose parts are kept, so that long texts do not fill the memory."""
 _KEPT = 16_384
 """Parts of each kind that are kept."""
-_LONGEST = 2_048
-"""Bytes of JSON; what is longer is made each time, so that long texts do not fill the memory."""
 
 
 class Part(NamedTuple):
@@ -33,25 +33,16 @@ class Part(NamedTuple):
     """``,"name":value`` of each that has a value."""
 
 
-class Maker:
-    """Makes parts of one kind, and keeps them."""
+def _maker(first: str, last: str, make: Callable[[Any], dict[str, Any]]) -> Callable[[bytes], Part]:
+    """A function from JSON to the part from ``first`` to ``last``; ``make`` makes its fields of what the JSON says."""
+    names = FIELD_NAMES[FIELD_NAMES.index(first) : FIELD_NAMES.index(last) + 1]
 
-    def __init__(self, first: str, last: str, make: Callable[[Any], dict[str, Any]]) -> None:
-        """Take the first and the last field of a part, and what makes them from what was sent."""
-        self._names = FIELD_NAMES[FIELD_NAMES.index(first) : FIELD_NAMES.index(last) + 1]
-        self._make = make
-        self._known = lru_cache(_KEPT)(lambda text: self._part(orjson.loads(text)))
-        self.forget = self._known.cache_clear
+    def part(text: bytes) -> Part:
+        fields = make(orjson.loads(text))
+        shown = orjson.dumps({name: fields[name] for name in names if fields.get(name) is not None})[1:-1]
+        return Part(tuple(map(fields.get, names)), shown and b"," + shown)
 
-    def __call__(self, given: Any) -> Part:
-        """The part made of ``given``, which came from JSON."""
-        text = orjson.dumps(given)
-        return self._known(text) if len(text) <= _LONGEST else self._part(given)
-
-    def _part(self, given: Any) -> Part:
-        fields = self._make(given)
-        text = orjson.dumps({name: fields[name] for name in self._names if fields.get(name) is not None})[1:-1]
-        return Part(tuple(map(fields.get, self._names)), text and b"," + text)
+    return part
 
 
 def _page(given: tuple[Any, Any]) -> dict[str, Any]:
@@ -128,10 +119,14 @@ def _properties(given: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-page = Maker("site", "click_id_type", _page)
-"""From ``context.page`` and ``context.campaign`` as they came."""
-client = Maker("user_agent", "locale", _client)
-"""From ``userAgent``, ``ip`` and ``locale`` of the context as they came."""
-properties = Maker("product_id", "properties", _properties)
-"""From ``properties``, or else ``traits``."""
-NO_PROPERTIES = properties({})
+page = _maker("site", "click_id_type", _page)
+"""From the JSON of ``[page, campaign]``, both of the context and as they came."""
+client = _maker("user_agent", "locale", _client)
+"""From the JSON of ``[userAgent, ip, locale]`` of the context, as they came."""
+properties = _maker("product_id", "properties", _properties)
+"""From the JSON of ``properties``, or else of ``traits``."""
+
+FRESH = (page, client, properties)
+KEPT = (lru_cache(_KEPT)(page), lru_cache(_KEPT)(client), lru_cache(_KEPT)(properties))
+"""The same functions, remembering."""
+NO_PROPERTIES = properties(b"{}")

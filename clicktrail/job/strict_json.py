@@ -43,8 +43,6 @@ def read_object(value: bytes | None) -> dict[str, Any]:
     """
     if value is None:
         raise Rejected(Reason.NULL_VALUE, "the record has no value")
-    if not value.strip():
-        raise Rejected(Reason.EMPTY_VALUE, "the record's value is empty")
     try:
         parsed = orjson.loads(value)
     except orjson.JSONDecodeError as error:
@@ -127,6 +125,8 @@ def _no_constant(text: str) -> NoReturn:
 
 def _explain(value: bytes, error: orjson.JSONDecodeError) -> NoReturn:
     """Say why orjson refused ``value``."""
+    if not value.strip():
+        raise Rejected(Reason.EMPTY_VALUE, "the record's value is empty")
     try:
         text = value.decode()
     except UnicodeDecodeError as broken:

@@ -196,6 +196,16 @@ def test_nesting_and_numbers_at_their_limits() -> None:
     assert accepted(value(properties={"quantity": 3.0}))["quantity"] == 3
 
 
+@pytest.mark.parametrize("first", [1, 1.0, True])
+def test_what_was_seen_before_changes_no_event(first: object) -> None:
+    """Numbers that Python takes for the same are told apart, whichever came first."""
+    seen = [decoded(value(properties={"product_id": each, "seen": str(first)})) for each in (first, 1, 1.0, True, 1)]
+    assert [outcome.reason for outcome in seen[1:]] == [None, "wrong_type", "wrong_type", None]
+    assert seen[1] == seen[4]
+    texts = [json.loads(decoded(value(properties={"n": each})).json or b"")["properties"] for each in (1, 1.0, True)]
+    assert texts == ['{"n":1}', '{"n":1.0}', '{"n":true}']
+
+
 @pytest.mark.parametrize("sent_at", [1e300, -(10**17), "0001-01-01T00:00:00Z", "soon", "", 1_714_557_600])
 def test_sent_at_that_cannot_be_read_is_left_out(sent_at: object) -> None:
     assert accepted(value(sentAt=sent_at))["sent_at"] is None

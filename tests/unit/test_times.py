@@ -99,3 +99,31 @@ def test_time_is_the_same_after_text_and_back(seed: int) -> None:
         )
         days = moment // times.MILLISECONDS_A_DAY
         assert times.iso_day(days) == (date(1970, 1, 1) + timedelta(days=days)).isoformat() == text[:10]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2024-05-01",
+        "2024-05-01 10:00:30.123Z",
+        "2024-05-01t10:00:30.123Z",
+        "2024-05-01T10:00:30.12\u0663Z",
+        "2024-05-01T10:00:30,123Z",
+        "2024-05-01T10:00:30.123z",
+        "2024-05-01T10:00:30.1234Z",
+        "2024-05-01T10:00:30.123Z ",
+        "2024-13-01T10:00:30.123Z",
+        "2024-05-01T10+05:00.123Z",
+        "20240501T10003012.123Z",
+        "0099-05-01T10:00:30.123Z",
+    ],
+)
+def test_other_texts_are_not_canonical(text: str) -> None:
+    assert times.canonical(text) is None
+
+
+def test_canonical_text_is_what_iso_writes() -> None:
+    source = random.Random(3)
+    for moment in [MOMENT, -1, 0, times.YEAR_10000 - 1, *(source.randrange(times.YEAR_10000) for _ in range(1_000))]:
+        assert times.canonical(times.iso(moment)) == moment
