@@ -13,14 +13,15 @@ from pathlib import Path
 from clicktrail.errors import ClicktrailError
 from clicktrail.versions import JAVA
 
-SPARK_OPTIONS = (
-    "-XX:+UseSerialGC",
+HOT_CODE_ONLY = (
     "-XX:Tier4InvocationThreshold=100000",
     "-XX:Tier4MinInvocationThreshold=12000",
     "-XX:Tier4CompileThreshold=300000",
     "-XX:Tier4BackEdgeThreshold=800000",
 )
-"""For Spark in local mode on few cores: the serial collector, and the costly compiler for truly hot code only."""
+"""The costly compiler for truly hot code only: on few cores its threads take their time from the work."""
+SPARK_OPTIONS = ("-XX:+UseSerialGC", *HOT_CODE_ONLY)
+"""For Spark in local mode on few cores."""
 
 
 def find_java(env: Mapping[str, str] | None = None) -> Path:

@@ -47,6 +47,7 @@ def spark_conf(settings: Settings) -> dict[str, str]:
             "spark.driver.extraJavaOptions": " ".join([logging, *SPARK_OPTIONS]),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
+            "spark.shuffle.compress": "false",
         }
     return conf
 

@@ -21,8 +21,9 @@ from cassandra.cluster import Session
 
 from clicktrail.errors import ClicktrailError
 from clicktrail.events import FIELDS, IDENTITY
-from clicktrail.job import ledger, transforms
+from clicktrail.job import ledger, marks, page_calls, transforms
 from clicktrail.job.lease import Lease
+from clicktrail.job.marks import VISITORS, Marks, Span
 from clicktrail.job.pages import PageMetrics
 from clicktrail.job.records import with_decoded
 from clicktrail.job.session import kafka_options
@@ -34,15 +35,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_STORED = ("received_at", "source_offset", "event_type")
+_STORED = ("received_at", "source_offset", "event_type", "is_bot")
 _OPTIONAL = tuple(field.name for field in FIELDS if not field.required)
 
 
 class Derivation(Protocol):
     """Keeps tables that are made from the event store; see ``clicktrail.job.derive``."""
 
-    def note(self, kept: DataFrame, gone: list[Any], write_time: int) -> None:
-        """Note what a batch is about to touch, before its events are written; it takes the page calls ``gone`` away."""
+    def note(self, days: DataFrame, calls: DataFrame, gone: list[Any], write_time: int) -> None:
+        """Note what a batch is about to touch, before its events are written.
+
+        Args:
+            days: ``transforms.visitor_days`` of the events.
+            calls: ``page_calls.of`` what is new among them.
+            gone: page calls that it takes away, ``transforms.GONE_CALL``.
+            write_time: of the notes.
+        """
 
 
 @dataclass
@@ -56,6 +64,12 @@ class BatchWriter:
     derivations: list[Derivation] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a batch is written: other writers of the driver wait for it."""
+
+    marks: Marks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is read yet."""
+        self.marks = Marks(self.session)
 
     def __call__(self, records: DataFrame, batch_id: int) -> None:
         """Bring one micro-batch of ``user_clickstream`` into all sinks."""
@@ -91,8 +105,8 @@ class BatchWriter:
         again: dict[int, int] = {}
         kept = transforms.events(copies)
         if any(row.reason is None for row in tallies):
-            repeated = any(row.repeats for row in tallies)
-            again = self._write_events(kept, transforms.replaced_page_calls(copies).collect() if repeated else [])
+            moved = any(row.moved for row in tallies)
+            again = self._write_events(kept, transforms.replaced_page_calls(copies).collect() if moved else [])
         self.lease.check()
         self._to_kafka(transforms.transformed_records(kept), self.settings.transformed_topic)
         if rejected:
@@ -101,24 +115,32 @@ class BatchWriter:
 
     def _write_events(self, kept: DataFrame, replaced: list[Any]) -> dict[int, int]:
         days = transforms.visitor_days(kept).persist()
-        stored = self._stored(kept, days)
         try:
+            touched = marks.spans(days)
+            stored = self._stored(kept, days, touched)
             if stored is None:
-                self._bring(kept, replaced, days)
+                self._bring(days, touched, page_calls.of(kept), replaced)
                 self.tables.append("events_by_user_day", transforms.event_rows(kept))
                 return {}
-            return self._write_compared(transforms.with_stored(kept, stored), replaced, days)
+            try:
+                return self._write_compared(kept, stored, replaced, days, touched)
+            finally:
+                stored.unpersist()
         finally:
             days.unpersist()
-            if stored is not None:
-                stored.unpersist()
 
-    def _stored(self, kept: DataFrame, days: DataFrame) -> DataFrame | None:
-        """What the store already holds of these: IDENTITY, ``stored_time`` and the stored page; None for nothing.
+    def _stored(self, kept: DataFrame, days: DataFrame, touched: list[Span]) -> DataFrame | None:
+        """What the store already holds of these: IDENTITY, ``stored_time`` and the stored fields; None for nothing.
 
-        Only events that are not newer than their visitor's day's mark are looked up.
+        Only events that are not newer than the mark of their shard, and then of their visitor's day, are looked up.
         """
-        known = self.tables.look_up("visitor_days", days, {"user_id": "user_id", "day": "day"}, ["newest"])
+        reached = self.marks.reached(VISITORS, touched)
+        if not reached:
+            return None
+        keys = marks.below(days, reached, "oldest")
+        known = self.tables.look_up(
+            "visitors_by_day", keys, {name: name for name in ("day", "shard", "user_id")}, ["newest"]
+        )
         known = (
             known.where(F.col("stored_newest") >= F.col("oldest")).select("user_id", "day", "stored_newest").persist()
         )
@@ -126,9 +148,11 @@ class BatchWriter:
             if not known.count():
                 return None
             suspects = kept.join(known, ["user_id", "day"]).where(F.col("event_time") <= F.col("stored_newest"))
-            keys = suspects.select(*IDENTITY)
             found = self.tables.look_up(
-                "events_by_user_day", keys, {name: name for name in IDENTITY}, [*_STORED, *_OPTIONAL]
+                "events_by_user_day",
+                suspects.select(*IDENTITY),
+                {name: name for name in IDENTITY},
+                [*_STORED, *_OPTIONAL],
             )
             stored_time = F.unix_millis("stored_received_at") * 1000 + F.col("stored_source_offset") % 1000
             stored = found.withColumn("stored_time", stored_time).persist()
@@ -139,24 +163,38 @@ class BatchWriter:
         finally:
             known.unpersist()
 
-    def _write_compared(self, compared: DataFrame, replaced: list[Any], days: DataFrame) -> dict[int, int]:
+    def _write_compared(
+        self, kept: DataFrame, stored: DataFrame, replaced: list[Any], days: DataFrame, touched: list[Span]
+    ) -> dict[int, int]:
         """Write a batch with events known before: those erase what they leave out, stale ones change nothing."""
-        current = compared.where(F.col("stored_time").isNull() | (F.col("stored_time") <= F.col("write_time")))
-        self._bring(current, [*replaced, *transforms.moved_page_calls(current).collect()], days)
-        # Null over null would be a tombstone a cell: after a replay, more than a read of a busy day may pass over.
-        vanished = reduce(or_, (F.col(f"stored_{name}").isNotNull() & F.col(name).isNull() for name in _OPTIONAL))
-        self.tables.append("events_by_user_day", transforms.event_rows(current.where(~vanished)))
-        self.tables.append("events_by_user_day", transforms.event_rows(current.where(vanished)), erase=True)
-        counted = compared.where(F.col("stored_time").isNotNull()).groupBy("source_partition").count().collect()
-        return {row.source_partition: row["count"] for row in counted}
+        compared = transforms.with_stored(kept, stored).persist()
+        try:
+            fresh = transforms.without_stored(kept, stored)
+            current = compared.where(F.col("stored_time") <= F.col("write_time"))
+            calls = page_calls.of(fresh).unionByName(page_calls.of(transforms.changed_page_calls(current)))
+            self._bring(days, touched, calls, [*replaced, *transforms.moved_page_calls(current).collect()])
+            self.tables.append("events_by_user_day", transforms.event_rows(fresh))
+            # Null over null would be a tombstone a cell: after a replay, more than a read of a busy day may pass over.
+            vanished = reduce(or_, (F.col(f"stored_{name}").isNotNull() & F.col(name).isNull() for name in _OPTIONAL))
+            self.tables.append("events_by_user_day", transforms.event_rows(current.where(~vanished)))
+            self.tables.append("events_by_user_day", transforms.event_rows(current.where(vanished)), erase=True)
+            counted = compared.groupBy("source_partition").count().collect()
+            return {row.source_partition: row["count"] for row in counted}
+        finally:
+            compared.unpersist()
 
-    def _bring(self, current: DataFrame, gone: list[Any], days: DataFrame) -> None:
+    def _bring(self, days: DataFrame, touched: list[Span], calls: DataFrame, gone: list[Any]) -> None:
         """What has to be written before the events: after a crash in between it is all found and written again."""
-        marks = days.select("user_id", "day", "newest", (F.unix_millis("newest") * 1000).alias("write_time"))
-        self.tables.append("visitor_days", marks)
-        for derivation in self.derivations:
-            derivation.note(current, gone, self.lease.next_write_time())
-        PageMetrics(self.tables, self.session, self.lease).update(transforms.page_calls(current), gone)
+        self.marks.raise_to(VISITORS, touched)
+        newest = days.select("day", "shard", "user_id", "newest", (F.unix_millis("newest") * 1000).alias("write_time"))
+        self.tables.append("visitors_by_day", newest)
+        calls = calls.persist()
+        try:
+            for derivation in self.derivations:
+                derivation.note(days, calls, gone, self.lease.next_write_time())
+            PageMetrics(self.tables, self.session, self.lease).update(calls, gone)
+        finally:
+            calls.unpersist()
         self.lease.check()
 
     def _to_kafka(self, records: DataFrame, topic: str) -> None:

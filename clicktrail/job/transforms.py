@@ -12,6 +12,7 @@ import pyspark.sql.functions as F
 from pyspark.sql import Window
 
 from clicktrail.events import FIELD_NAMES, IDENTITY
+from clicktrail.job import marks
 from clicktrail.job.times import TOLERANCE
 
 if TYPE_CHECKING:
@@ -22,15 +23,14 @@ LOG_APPEND_TIME = 1
 SHARDS = 16
 """Partitions that the dead letters of one hour are spread over."""
 PAGE = ("site", "page_path")
-PAGE_CALL = ("site", "page_path", "hour", "minute", "user_id", "event_time", "event_id", "is_bot")
-"""A page call as ``page_views`` keeps it."""
-GONE_CALL = ("site", "page_path", "hour", "minute", "user_id", "event_time", "event_id", "gone_time")
+GONE_CALL = ("site", "page_path", "minute", "user_id", "event_time", "event_id", "gone_time")
 """A page call to take away; ``gone_time``: the write time (microseconds) that it was, or may have been, stored with."""
 
 
 def with_copy(decoded: DataFrame, partitions: int) -> DataFrame:
     """Number the copies of an event: ``copy`` 1 is kept, the latest by the broker's clock; dead letters have 1.
 
+    ``moved``: it is a page call, and the copy that is kept is none of the same page.
     The rows come out in ``partitions`` partitions, in each sorted by the key of ``events_by_user_day``: what a batched
     write to Cassandra wants, for the price of the one shuffle that finding the copies needs anyway. ``spread`` is the
     shuffle's key.
@@ -40,8 +40,15 @@ def with_copy(decoded: DataFrame, partitions: int) -> DataFrame:
     same = Window.partitionBy("spread", "user_id", "event_time", "event_id").orderBy(
         F.desc("write_time"), F.desc("source_partition"), F.desc("source_offset")
     )
-    spreaded = decoded.withColumn("spread", spread).repartition(partitions, "spread")
-    return spreaded.withColumn("copy", F.when(is_event, F.row_number().over(same)).otherwise(F.lit(1)))
+    kept_page = F.first(F.when(is_page_call(), F.xxhash64(*PAGE))).over(same)
+    return (
+        decoded.withColumn("spread", spread)
+        .repartition(partitions, "spread")
+        .withColumns({"copy": F.row_number().over(same), "kept_page": kept_page})
+        .withColumn("moved", is_event & is_page_call() & ~F.xxhash64(*PAGE).eqNullSafe(F.col("kept_page")))
+        .withColumn("copy", F.when(is_event, F.col("copy")).otherwise(F.lit(1)))
+        .drop("kept_page")
+    )
 
 
 def events(copies: DataFrame) -> DataFrame:
@@ -69,13 +76,14 @@ def dead_letters(copies: DataFrame) -> DataFrame:
 def tally(copies: DataFrame) -> DataFrame:
     """Figures a source partition and reason (null: the events).
 
-    ``records, repeats, late, first_offset, last_offset`` and ``foreign_times``: how many did not get their time from
-    the broker.
+    ``records, repeats, moved, late, first_offset, last_offset`` and ``foreign_times``: how many did not get their time
+    from the broker.
     """
     late = (F.unix_millis("received_at") - F.unix_millis("event_time")) > TOLERANCE
     return copies.groupBy("source_partition", "reason").agg(
         F.count("*").alias("records"),
         F.sum((F.col("copy") > 1).cast("long")).alias("repeats"),
+        F.sum(F.col("moved").cast("long")).alias("moved"),
         F.sum(F.coalesce(late, F.lit(False)).cast("long")).alias("late"),
         F.min("source_offset").alias("first_offset"),
         F.max("source_offset").alias("last_offset"),
@@ -89,44 +97,24 @@ def event_rows(kept: DataFrame) -> DataFrame:
 
 
 def visitor_days(kept: DataFrame) -> DataFrame:
-    """The visitors' days in these events: ``user_id, day, oldest, newest``."""
-    return kept.groupBy("user_id", "day").agg(F.min("event_time").alias("oldest"), F.max("event_time").alias("newest"))
+    """The visitors' days in these events: ``user_id, day, shard, oldest, newest, claims``.
 
-
-def page_calls(kept: DataFrame) -> DataFrame:
-    """The page calls among events: PAGE_CALL, ``day`` and ``write_time``."""
-    return kept.where(is_page_call()).select(
-        "site",
-        "page_path",
-        "day",
-        F.date_trunc("hour", "event_time").alias("hour"),
-        F.date_trunc("minute", "event_time").alias("minute"),
-        "user_id",
-        "event_time",
-        "event_id",
-        "is_bot",
-        "write_time",
+    ``claims``: whether an identify or alias call is among them.
+    """
+    return (
+        kept.groupBy("user_id", "day")
+        .agg(
+            F.min("event_time").alias("oldest"),
+            F.max("event_time").alias("newest"),
+            F.max(F.col("event_type").isin("identify", "alias")).alias("claims"),
+        )
+        .withColumn("shard", marks.shard("user_id"))
     )
 
 
 def is_page_call() -> Column:
     """Whether an event is the view of a page: a page call that says which."""
     return (F.col("event_type") == "page") & F.col("page_path").isNotNull()
-
-
-def page_days(calls: DataFrame) -> DataFrame:
-    """The pages' days in these calls: ``site, page_path, day, newest`` (minute)."""
-    return calls.groupBy(*PAGE, "day").agg(F.max("minute").alias("newest"))
-
-
-def metrics(calls: DataFrame) -> DataFrame:
-    """Page calls counted by page and minute: rows of ``page_metrics``. A call must not come twice."""
-    by_visitor = calls.groupBy(*PAGE, "minute", "user_id").agg(
-        F.count("*").alias("views"), F.sum(F.col("is_bot").cast("long")).alias("bot_views")
-    )
-    return by_visitor.groupBy(*PAGE, "minute").agg(
-        F.sum("views").alias("views"), F.sum("bot_views").alias("bot_views"), F.count("*").alias("visitors")
-    )
 
 
 def transformed_records(kept: DataFrame) -> DataFrame:
@@ -157,28 +145,27 @@ def _header(name: str, text: Column) -> Column:
     return F.struct(F.lit(name).alias("key"), F.encode(text, "UTF-8").alias("value"))
 
 
-def with_mark(rows: DataFrame, marks: DataFrame, key: list[str]) -> DataFrame:
-    """Rows with the high-water ``mark`` of their key, null where it has none. ``marks`` has ``key`` and ``mark``."""
-    return rows.join(marks, key, "left")
-
-
 def with_stored(kept: DataFrame, stored: DataFrame) -> DataFrame:
-    """Events beside what the store holds of them: ``stored_time`` and the stored page; all null for a new event."""
-    return kept.join(stored, list(IDENTITY), "left")
+    """The events that the store knows, beside what it holds of them: ``stored_time`` and the stored fields."""
+    return kept.join(stored, list(IDENTITY))
+
+
+def without_stored(kept: DataFrame, stored: DataFrame) -> DataFrame:
+    """The events that the store does not know."""
+    return kept.join(stored, list(IDENTITY), "left_anti")
+
+
+def changed_page_calls(compared: DataFrame) -> DataFrame:
+    """Of events beside what is stored of them: those that are now a call of another page, or of a crawler."""
+    same = _stays() & F.col("is_bot").eqNullSafe(F.col("stored_is_bot"))
+    return compared.where(is_page_call() & ~(_was_call() & same))
 
 
 def moved_page_calls(compared: DataFrame) -> DataFrame:
     """The stored page calls that newer contents of their events have moved to another page, or to none: GONE_CALL."""
-    was_call = (F.col("stored_event_type") == "page") & F.col("stored_page_path").isNotNull()
-    stays = (
-        is_page_call()
-        & F.col("site").eqNullSafe(F.col("stored_site"))
-        & F.col("page_path").eqNullSafe(F.col("stored_page_path"))
-    )
-    return compared.where(was_call & ~stays).select(
+    return compared.where(_was_call() & ~_stays()).select(
         F.col("stored_site").alias("site"),
         F.col("stored_page_path").alias("page_path"),
-        F.date_trunc("hour", "event_time").alias("hour"),
         F.date_trunc("minute", "event_time").alias("minute"),
         "user_id",
         "event_time",
@@ -187,11 +174,22 @@ def moved_page_calls(compared: DataFrame) -> DataFrame:
     )
 
 
+def _was_call() -> Column:
+    return (F.col("stored_event_type") == "page") & F.col("stored_page_path").isNotNull()
+
+
+def _stays() -> Column:
+    same_page = F.col("site").eqNullSafe(F.col("stored_site")) & F.col("page_path").eqNullSafe(
+        F.col("stored_page_path")
+    )
+    return is_page_call() & same_page
+
+
 def replaced_page_calls(copies: DataFrame) -> DataFrame:
     """The page calls that a later copy in the same batch has moved to another page, or to none: GONE_CALL.
 
     A batch that crashed after a checkpoint was lost may have written them.
     """
     call = list(GONE_CALL[:-1])
-    lost = page_calls(copies.where(F.col("copy") > 1)).groupBy(*call).agg(F.max("write_time").alias("gone_time"))
-    return lost.join(page_calls(events(copies)).select(*call), call, "left_anti").select(*GONE_CALL)
+    calls = copies.where(F.col("moved")).withColumn("minute", F.date_trunc("minute", "event_time"))
+    return calls.groupBy(*call).agg(F.max("write_time").alias("gone_time"))

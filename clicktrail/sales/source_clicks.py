@@ -1,7 +1,7 @@
 """Orders in the clickstream: ``Order Completed`` events of a day, from Cassandra. Off unless the settings name it.
 
-Events are kept by visitor and day. Who was there on a day is found in ``visitor_days``, a narrow table that is read
-whole; then the visitors' partitions of that day are read by key.
+Events are kept by visitor and day. Who was there on a day stands in ``visitors_by_day``; then the visitors' partitions
+of that day are read by key.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date
 from typing import Any
 
+from clicktrail.job.marks import SHARDS
 from clicktrail.sales.records import RawLine, Source, as_text
 from clicktrail.settings import Settings
 
@@ -25,8 +26,8 @@ def read_clicks(settings: Settings, day: date) -> Iterator[RawLine]:
     from clicktrail import store
 
     with store.connect(settings) as session:
-        found = session.execute("SELECT DISTINCT user_id, day FROM visitor_days")
-        visitors = sorted(row.user_id for row in found if row.day.date() == day)
+        there = session.prepare("SELECT user_id FROM visitors_by_day WHERE day = ? AND shard = ?")
+        visitors = sorted(row.user_id for shard in range(SHARDS) for row in session.execute(there, (day, shard)))
         query = session.prepare(
             "SELECT event_id, event_time, event_name, site, country, order_id, revenue, currency, properties "
             "FROM events_by_user_day WHERE user_id = ? AND day = ?"

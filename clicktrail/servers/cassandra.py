@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clicktrail import jars
 from clicktrail.errors import ClicktrailError
+from clicktrail.java import HOT_CODE_ONLY
 from clicktrail.servers.jvm import java_command
 from clicktrail.servers.process import Files
 from clicktrail.servers.service import Service, port_open
@@ -49,6 +50,14 @@ _OPENS = (
     "jdk.management/com.sun.management.internal",
 )
 """What Cassandra's own ``jvm17-server.options`` opens."""
+_SMALL_METHODS = (
+    "-XX:MaxInlineLevel=6",
+    "-XX:InlineSmallCode=1200",
+    "-XX:FreqInlineSize=150",
+    "-XX:MaxNodeLimit=40000",
+    "-XX:NodeLimitFudgeFactor=1000",
+)
+"""Less inlining: a third of the second compiler's time, for the same time in the code (docs/decisions/008)."""
 
 
 def cassandra_service(settings: Settings) -> Service:
@@ -85,8 +94,8 @@ def _options(config: Path) -> tuple[str, ...]:
         "-XX:MaxGCPauseMillis=300",
         "-XX:+PerfDisableSharedMem",
         "-Xss256k",
-        "-ea",
-        "-da:net.openhft...",
+        *HOT_CODE_ONLY,
+        *_SMALL_METHODS,
         f"-javaagent:{jars.find('cassandra', 'jamm')}",
         "-Djdk.attach.allowAttachSelf=true",
         *(f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS),
@@ -134,6 +143,9 @@ def _write_config(path: Path, settings: Settings, data: Path) -> None:
         "cas_contention_timeout": "10s",
         "request_timeout": "60s",
         "internode_compression": "none",
+        "memtable": {"configurations": {"default": {"class_name": "TrieMemtable"}}},
+        "memtable_allocation_type": "offheap_objects",
+        "batch_size_warn_threshold": "64KiB",
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

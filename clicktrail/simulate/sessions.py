@@ -100,7 +100,7 @@ class Session:
             yield self._open("Login", "/login", "Log in", direct)
             self._be(logged_in=True)
             yield self._event(
-                "identify", "", f'"traits":{{"newsletter":{"true" if self._rng.random() < 0.3 else "false"}}}', 300
+                "identify", "", f',"traits":{{"newsletter":{"true" if self._rng.random() < 0.3 else "false"}}}', 300
             )
         elif step is Step.CHECKOUT:
             yield self._open("Checkout", "/checkout", "Checkout", direct)
@@ -127,14 +127,16 @@ class Session:
         search = f"?{query}" if query else ""
         search += (f"&{entry.query[1:]}" if search else entry.query) if entry.query else ""
         self._url = SITE + path + search
+        referrer = f'"referrer":"{came_from}",' if came_from else ""  # as SDKs do, what is empty is left out
+        members = f'"search":"{search}",' if search else ""
         self._page = (
-            f'"context":{{{entry.campaign}"page":{{"url":"{self._url}","path":"{path}","referrer":"{came_from}",'
-            f'"search":"{search}","title":{_text(title)}}},{self._visitor.context}'
+            f'"context":{{{entry.campaign}"page":{{"url":"{self._url}","path":"{path}",{referrer}{members}'
+            f'"title":{_text(title)}}},{self._visitor.context}'
         )
-        return self._event("page", f'"name":"{name}",', '"properties":{}', self._pace)
+        return self._event("page", f'"name":"{name}",', "", self._pace)
 
     def _track(self, event: str, properties: str) -> Timed:
-        return self._event("track", f'"event":"{event}",', f'"properties":{{{properties}}}', 300)
+        return self._event("track", f'"event":"{event}",', f',"properties":{{{properties}}}', 300)
 
     def _event(self, kind: str, name: str, rest: str, longest_wait: int) -> Timed:
         chance = self._rng.random()
@@ -144,7 +146,7 @@ class Session:
             now,
             self._key,
             f'{{"type":"{kind}",{name}"messageId":"{self._ids}{number:04x}{self._who}{stamp(now)}",'
-            f'"sentAt":"{stamp(now + 20 + int(900 * chance))}",{self._page},{rest}}}'.encode(),
+            f'"sentAt":"{stamp(now + 20 + int(900 * chance))}",{self._page}{rest}}}'.encode(),
         )
 
 

@@ -51,7 +51,7 @@ class Visitor:
     crawler: bool
     currency: str
     context: str
-    """The end of ``context``: user agent, address, locale, library, as JSON members."""
+    """The end of ``context``: user agent, address, locale, as JSON members."""
 
 
 class Visitors:
@@ -77,7 +77,6 @@ def _visitor(rng: Random, index: int) -> Visitor:
         "userAgent": rng.choice(_CRAWLERS if crawler else _PEOPLE),
         "ip": rng.choice(networks).format(rng.randrange(256), rng.randrange(1, 255)),
         "locale": locale,
-        "library": {"name": "analytics.js", "version": "2.11.1"},
     }
     return Visitor(
         anonymous_id=str(UUID(int=rng.getrandbits(128), version=4)),

@@ -22,6 +22,8 @@ from tests.integration.topic import Message, Record, read, send
 from tests.samples import BAD, LONGEST_KEY, TEXTS, page, value, weird, with_property
 
 REASONS = {bad.value: bad.reason.value for bad in BAD}
+TINY = 300
+"""Events of one day's visitor that say next to nothing: many fit into a batch, whose size Cassandra counts otherwise."""
 HUGE = b"z" * 5_000_000
 """Compressed it fits into the source topic; as it is neither into the sinks' topics nor in a batch of Cassandra."""
 
@@ -41,13 +43,19 @@ def sent(pipeline: Settings) -> list[Record]:
         value(messageId="repeat"),
         value(messageId="repeat"),
     ]
+    tiny = [
+        json.dumps(
+            {"type": "page", "messageId": f"{n}", "userId": "u", "timestamp": f"2024-05-01T10:00:00.{n:03d}Z"}
+        ).encode()
+        for n in range(TINY)
+    ]
     keys = [b"u-1", None, b"", "ключ".encode(), b"\xff\x00"]
     bad = [Message(keys[n % len(keys)], sample.value, n % 4) for n, sample in enumerate(BAD)]
     send(pipeline, [Message(b"u-1", content, 0) for content in good[:10]])
     send(pipeline, bad)
     send(pipeline, [Message(b"u-1", content, 1) for content in [*strange, *limits]])
     send(pipeline, [Message(b"u-1", HUGE, 2), Message(b"u-1", good[10], 2)], compression="lz4")
-    send(pipeline, [Message(b"u-1", content, 3) for content in good[11:]])
+    send(pipeline, [Message(b"u-1", content, 3) for content in [*good[11:], *tiny]])
     run_job(pipeline)
     return read(pipeline, pipeline.source_topic)
 
@@ -67,7 +75,7 @@ def huge(sent: list[Record]) -> Record:
 
 def test_samples_are_complete(sent: list[Record], found: Recount) -> None:
     assert len(found.dead) == len(BAD)
-    assert len(found.events) == 20 + len(TEXTS) + 7
+    assert len(found.events) == 20 + len(TEXTS) + 7 + TINY
     assert len(sent) == len(found.dead) + len(found.events) + 2
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from clicktrail.job import page_calls, transforms
 from clicktrail.job.derive import pending
 
 pytestmark = pytest.mark.spark
@@ -17,7 +18,19 @@ def at(day: int, hour: int, minute: int, second: int = 0) -> datetime:
 
 
 def event(visitor: str, kind: str, at: datetime, path: str | None = None) -> Row:
-    return Row(user_id=visitor, day=at.date(), event_type=kind, site="a.example", page_path=path, event_time=at)
+    return Row(
+        user_id=visitor,
+        day=at.date(),
+        event_type=kind,
+        site="a.example",
+        page_path=path,
+        event_time=at,
+        event_id=f"{at}",
+        is_bot=False,
+        write_time=1,
+        source_partition=0,
+        source_offset=0,
+    )
 
 
 def test_each_day_of_a_visitor_and_each_five_minutes_of_a_page_are_noted_once(spark: SparkSession) -> None:
@@ -31,9 +44,10 @@ def test_each_day_of_a_visitor_and_each_five_minutes_of_a_page_are_noted_once(sp
             event("bob", "identify", at(1, 10, 6)),
             event("eve", "page", at(1, 10, 6)),
         ],
-        "user_id string, day date, event_type string, site string, page_path string, event_time timestamp",
+        "user_id string, day date, event_type string, site string, page_path string, event_time timestamp, "
+        "event_id string, is_bot boolean, write_time long, source_partition int, source_offset long",
     )
-    rows = pending.notes(kept).collect()
+    rows = pending.notes(transforms.visitor_days(kept), page_calls.of(kept)).collect()
     assert all(0 <= row.shard < pending.SHARDS for row in rows)
     midnight, next_day = at(1, 0, 0), at(2, 0, 0)
     assert sorted(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from clicktrail.job import transforms
+from clicktrail.job import page_calls, transforms
 from tests.samples import AGENT, BOT_AGENT, SITE, event, to_bytes, value
 from tests.spark.kafka_rows import NOW, Raw, collected, decoded
 
@@ -214,19 +214,13 @@ def test_page_metrics_count_calls_crawlers_and_visitors(spark: SparkSession) -> 
         Raw(value(messageId="9", context={"page": {"path": "/a"}}), 10),
         Raw(b"x", 11),
     ]
-    calls = transforms.page_calls(transforms.events(copies(spark, *raw)))
-    rows = collected(transforms.metrics(calls))
+    calls = page_calls.of(transforms.events(copies(spark, *raw)))
+    rows = collected(page_calls.metrics(calls))
     assert {(r["site"], r["page_path"], r["minute"]): (r["views"], r["bot_views"], r["visitors"]) for r in rows} == {
         (SITE, "/a", MINUTE): (4, 1, 3),
         (SITE, "/a", MINUTE + 60_000): (1, 0, 1),
         (SITE, "/b", MINUTE): (1, 0, 1),
         ("unknown", "/a", MINUTE): (1, 0, 1),
-    }
-    days = collected(transforms.page_days(calls))
-    assert {(r["site"], r["page_path"], r["day"]): r["newest"] for r in days} == {
-        (SITE, "/a", date(2024, 5, 1)): MINUTE + 60_000,
-        (SITE, "/b", date(2024, 5, 1)): MINUTE,
-        ("unknown", "/a", date(2024, 5, 1)): MINUTE,
     }
 
 
@@ -281,7 +275,7 @@ def test_page_calls_that_a_later_copy_of_the_batch_replaces(spark: SparkSession)
 
 
 STORED = "user_id string, day date, event_time timestamp, event_id string, stored_time long, stored_event_type string, \
-stored_site string, stored_page_path string"
+stored_site string, stored_page_path string, stored_is_bot boolean"
 
 
 def test_page_calls_that_move_away_from_what_is_stored(spark: SparkSession) -> None:
@@ -294,6 +288,7 @@ def test_page_calls_that_move_away_from_what_is_stored(spark: SparkSession) -> N
         Raw(call("/x", messageId="no call now", type="track"), 6),
         Raw(call("/x", messageId="other site"), 7),
         Raw(call("/x", messageId="new event"), 8),
+        Raw(call("/same", messageId="was a crawler"), 9),
     ]
     kept = transforms.events(copies(spark, *raw)).persist()
     stored_calls = {
@@ -304,22 +299,31 @@ def test_page_calls_that_move_away_from_what_is_stored(spark: SparkSession) -> N
         "was no page call": ("track", SITE, "/now"),
         "no call now": ("page", SITE, "/x"),
         "other site": ("page", "elsewhere.example", "/x"),
+        "was a crawler": ("page", SITE, "/same"),
     }
     identities = {row.event_id: row for row in kept.select("user_id", "day", "event_time", "event_id").collect()}
     stored = spark.createDataFrame(
-        [(*identities[name], 100 + n, *content) for n, (name, content) in enumerate(stored_calls.items())], STORED
+        [
+            (*identities[name], 100 + n, *content, name == "was a crawler")
+            for n, (name, content) in enumerate(stored_calls.items())
+        ],
+        STORED,
     )
     compared = transforms.with_stored(kept, stored).persist()
     assert {row["event_id"]: row["stored_time"] for row in collected(compared)} == {
-        **{name: 100 + n for n, name in enumerate(stored_calls)},
-        "new event": None,
+        name: 100 + n for n, name in enumerate(stored_calls)
     }
+    assert [row["event_id"] for row in collected(transforms.without_stored(kept, stored))] == ["new event"]
     rows = collected(transforms.moved_page_calls(compared))
     assert {(r["event_id"], r["site"], r["page_path"], r["minute"], r["gone_time"]) for r in rows} == {
         ("moved", SITE, "/old", MINUTE, 100),
         ("no page now", SITE, "/y", MINUTE, 102),
         ("no call now", SITE, "/x", MINUTE, 105),
         ("other site", "elsewhere.example", "/x", MINUTE, 106),
+    }
+    changed = collected(transforms.changed_page_calls(compared))
+    assert {r["event_id"] for r in changed} == {
+        *("moved", "had no page", "was no page call", "other site", "was a crawler"),
     }
 
 

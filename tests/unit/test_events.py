@@ -9,7 +9,7 @@ import pytest
 
 from clicktrail import store
 from clicktrail.events import FIELD_NAMES, FIELDS, IDENTITY, DeadLetterReason, spark_schema
-from clicktrail.job import records, transforms
+from clicktrail.job import records
 from clicktrail.settings import Settings
 
 ARROW = {
@@ -72,12 +72,6 @@ def test_what_identifies_an_event_is_required() -> None:
 def test_each_field_is_explained_once() -> None:
     assert len(set(FIELD_NAMES)) == len(FIELD_NAMES)
     assert all(field.meaning for field in FIELDS)
-
-
-def test_page_calls_fit_their_table() -> None:
-    columns, key = table("page_views")
-    assert set(columns) == set(transforms.PAGE_CALL)
-    assert key == "((site, page_path, hour), minute, user_id, event_time, event_id)"
 
 
 def test_reasons_are_stable() -> None:

@@ -60,17 +60,16 @@ class Pending:
             )
 
 
-def notes(kept: DataFrame) -> DataFrame:
+def notes(days: DataFrame, calls: DataFrame) -> DataFrame:
     """The notes of a batch as rows of ``refresh_pending``.
 
     Args:
-        kept: events that the batch brings: user_id, day, event_type, site, page_path, event_time.
+        days: the visitors' days that it touches: user_id, day, claims.
+        calls: the page calls that it brings: site, page_path, minute.
     """
-    days = kept.groupBy("user_id", "day").agg(F.max(F.col("event_type").isin("identify", "alias")).alias("claims"))
     kind = F.when(F.col("claims"), CLAIMS).otherwise(VISITOR)
     visitors = days.select(*_note(kind, F.col("user_id"), F.lit(""), F.col("day").cast("timestamp")))
-    calls = kept.where((F.col("event_type") == "page") & F.col("page_path").isNotNull())
-    spans = calls.select("site", "page_path", _five_minutes("event_time"))
+    spans = calls.select("site", "page_path", _five_minutes("minute"))
     pages = spans.distinct().select(*_note(F.lit(PAGE), F.col("site"), F.col("page_path"), F.col("five")))
     return visitors.unionByName(pages)
 

@@ -50,9 +50,9 @@ class Answers:
         self._touched = True
         self._next = clock() + PAUSE
 
-    def note(self, kept: DataFrame, gone: list[Any], write_time: int) -> None:
+    def note(self, days: DataFrame, calls: DataFrame, gone: list[Any], write_time: int) -> None:
         """Note what a batch is about to touch, before its events are written."""
-        self._tables.append(pending.TABLE, pending.notes(kept).withColumn("write_time", F.lit(write_time)))
+        self._tables.append(pending.TABLE, pending.notes(days, calls).withColumn("write_time", F.lit(write_time)))
         spans = {PageSpan(row.site, row.page_path, pending.five_minutes(row.minute)) for row in gone}
         pending.note_pages(self._cql, spans, write_time)
         self._touched = True
