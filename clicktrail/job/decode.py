@@ -104,14 +104,8 @@ def decode_row(
         client, client_json = client_of(dumps((get("userAgent"), get("ip"), get("locale"))))
         given = checks.an_object(raw, "properties", "") or checks.an_object(raw, "traits", "")
         properties, properties_json = properties_of(dumps(given)) if given else parts.NO_PROPERTIES
-        text = b"%b%b%b%b%b%d}" % (
-            head_json,
-            page_json,
-            client_json,
-            properties_json,
-            _source(topic, partition),
-            offset,
-        )
+        source_json = b"%b%d}" % (_source(topic, partition), offset)
+        text = b"".join((head_json, page_json, client_json, properties_json, source_json))
         if len(text) + key_bytes + _ENVELOPE_BYTES > max_record_bytes:
             raise Rejected(Reason.RECORD_TOO_LARGE, f"the event would have {len(text)} bytes, over {max_record_bytes}")
     except Rejected as rejected:
