@@ -171,13 +171,13 @@ def drain(place: Place, contender: Contender, work: Work, wanted: verify.Totals,
 def timed(place: Place, contender: Contender, work: Work, timeout: float) -> dict[str, float]:
     """Run a contender to its end over a work that is ready."""
     others_before = watch.settle(place.servers)
-    machine = watch.Machine(place.servers)
+    machine, children = watch.Machine(place.servers), watch.children_cpu()
     running = Running(contender, work)
     try:
         seconds = running.wait(timeout)
     finally:
         running.stop()
-    engine = running.watch.cpu()
+    engine = max(running.watch.cpu(), watch.children_cpu() - children)  # looks miss the last moments, waits the lost
     return {
         "seconds": seconds,
         "engine_cpu": engine,
