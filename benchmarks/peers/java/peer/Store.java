@@ -53,6 +53,8 @@ final class Store implements AutoCloseable {
                 .withInt(DefaultDriverOption.CONNECTION_MAX_REQUESTS, 4096)
                 .withInt(DefaultDriverOption.NETTY_IO_SIZE, tuning.connections)
                 .withInt(DefaultDriverOption.NETTY_ADMIN_SIZE, 1)
+                .withInt(DefaultDriverOption.NETTY_IO_SHUTDOWN_QUIET_PERIOD, 0) // its default costs two seconds each
+                .withInt(DefaultDriverOption.NETTY_ADMIN_SHUTDOWN_QUIET_PERIOD, 0)
                 .withClass(DefaultDriverOption.LOAD_BALANCING_POLICY_CLASS, DcInferringLoadBalancingPolicy.class)
                 .build();
         session = CqlSession.builder().withConfigLoader(config).addContactPoint(new InetSocketAddress(host, port)).build();
