@@ -23,7 +23,7 @@ from tests.samples import BAD, LONGEST_KEY, TEXTS, page, value, weird, with_prop
 
 REASONS = {bad.value: bad.reason.value for bad in BAD}
 TINY = 300
-"""Events of one day's visitor that say next to nothing: many fit into a batch, whose size Cassandra counts otherwise."""
+"""Events that say next to nothing, of one visitor and day: the most rows that a batch for Cassandra can have."""
 HUGE = b"z" * 5_000_000
 """Compressed it fits into the source topic; as it is neither into the sinks' topics nor in a batch of Cassandra."""
 
