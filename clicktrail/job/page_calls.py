@@ -65,20 +65,33 @@ def chunks(calls: DataFrame, chunk: int) -> DataFrame:
     return rows.withColumns({"hour": F.date_trunc("hour", "minute"), "chunk": F.lit(chunk), "write_time": F.lit(chunk)})
 
 
-def unpacked(rows: DataFrame) -> DataFrame:
-    """The calls that are there in rows with ``stored_calls``: COUNTED, each once."""
+def there(rows: DataFrame) -> DataFrame:
+    """The calls that are there in rows with ``stored_calls``: ``site, page_path, minute, visitor, call, last``.
+
+    ``last`` has when it was written last, as 18 digits, and the letter.
+    """
     calls = rows.select(*PAGE, "minute", F.explode(F.split("stored_calls", ",")).alias("packed")).select(
         *PAGE,
         "minute",
         _number(F.substring("packed", 1, 16)).alias("visitor"),
-        F.substring("packed", 17, 16).alias("call"),
+        _number(F.substring("packed", 17, 16)).alias("call"),
         F.substring("packed", 34, 18).alias("written"),
         F.substring("packed", 33, 1).alias("letter"),
     )
     # Of the same time "x" is the last: what was taken away at a write time was written with it.
     last = calls.groupBy(*_CALL).agg(F.max(F.struct("written", "letter")).alias("last"))
-    there = last.where(F.col("last.letter") != _GONE)
-    return there.select(*PAGE, "minute", "visitor", (F.col("last.letter") == _BOT).alias("is_bot"))
+    return last.where(F.col("last.letter") != _GONE)
+
+
+def counted(calls: DataFrame) -> DataFrame:
+    """The calls that are ``there`` as COUNTED."""
+    return calls.select(*PAGE, "minute", "visitor", (F.col("last.letter") == _BOT).alias("is_bot"))
+
+
+def still_there(taken: DataFrame, calls: DataFrame) -> DataFrame:
+    """Of calls to take away those that are ``there``, and not written later: the others need no entry."""
+    found = taken.join(calls, list(_CALL))
+    return found.where(F.col("last.written").cast("long") <= F.col("write_time")).drop("last")
 
 
 def metrics(calls: DataFrame) -> DataFrame:

@@ -43,7 +43,7 @@ class PageMetrics:
         try:
             # A minute may lose one call of this batch and get another: it is counted once, from page_calls.
             fresh = marks.above(calls, reached, "minute").join(known, _MINUTE, "left_anti")
-            stored = self._stored(known)
+            stored = page_calls.counted(self._there(known))
             counts = page_calls.metrics(fresh.select(*page_calls.COUNTED).unionByName(stored)).persist()
             try:
                 self._write(counts)
@@ -59,8 +59,10 @@ class PageMetrics:
         chunk = self.lease.next_write_time()
         self.tables.append("page_calls", page_calls.chunks(calls, chunk))
         if gone:
-            taken = page_calls.taken_away(self.tables.spark, gone)
-            self.tables.append("page_calls", page_calls.chunks(taken, self.lease.next_write_time()))
+            taken = page_calls.taken_away(self.tables.spark, gone).persist()
+            still = page_calls.still_there(taken, self._there(taken.select(*_MINUTE).distinct()))
+            self.tables.append("page_calls", page_calls.chunks(still, self.lease.next_write_time()))
+            taken.unpersist()
 
     def _known_minutes(self, calls: DataFrame, reached: dict[Any, int], gone: list[Any]) -> DataFrame:
         """The pages' minutes that may hold calls of earlier batches, or that lose one: site, page_path, minute."""
@@ -70,10 +72,10 @@ class PageMetrics:
             known = known.unionByName(left)
         return known.distinct()
 
-    def _stored(self, minutes: DataFrame) -> DataFrame:
+    def _there(self, minutes: DataFrame) -> DataFrame:
         keys = minutes.withColumn("hour", F.date_trunc("hour", "minute"))
         on = {name: name for name in (*PAGE, "hour", "minute")}
-        return page_calls.unpacked(self.tables.look_up("page_calls", keys, on, ["calls"]))
+        return page_calls.there(self.tables.look_up("page_calls", keys, on, ["calls"]))
 
     def _write(self, counts: DataFrame) -> None:
         rows = counts.withColumn("day", F.to_date("minute"))

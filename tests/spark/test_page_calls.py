@@ -41,7 +41,7 @@ def counted(*chunks: DataFrame) -> dict[str, tuple[int, int, int]]:
     for more in chunks[1:]:
         rows = rows.unionByName(more)
     stored = rows.withColumnRenamed("calls", "stored_calls")
-    found = page_calls.metrics(page_calls.unpacked(stored)).collect()
+    found = page_calls.metrics(page_calls.counted(page_calls.there(stored))).collect()
     return {row.page_path: (row.views, row.bot_views, row.visitors) for row in found}
 
 
@@ -79,3 +79,12 @@ def test_a_call_that_moved_away_is_gone_and_may_come_back(spark: SparkSession) -
     back = page_calls.chunks(calls(spark, event("a", 1, 11)), 3)
     assert counted(first, away) == counted(away, first) == {"/": (1, 0, 1)}
     assert counted(first, away, back) == {"/": (2, 0, 2)}
+
+
+def test_only_what_is_still_there_is_taken_away(spark: SparkSession) -> None:
+    first = page_calls.chunks(calls(spark, event("a", 1, 10), event("b", 2, 20)), 1)
+    stored = page_calls.there(first.withColumnRenamed("calls", "stored_calls"))
+    taken = page_calls.taken_away(spark, [gone("a", 1, 10), gone("b", 2, 19), gone("c", 3, 99)])
+    still = page_calls.still_there(taken, stored)
+    assert counted(first, page_calls.chunks(still, 2)) == {"/": (1, 0, 1)}
+    assert still.count() == 1
