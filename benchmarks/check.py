@@ -24,7 +24,7 @@ from rich.console import Console
 from benchmarks import limits
 from benchmarks.contenders import CONTENDERS
 from benchmarks.harness import run, verify, watch, workload
-from benchmarks.work import Contender, Measure
+from benchmarks.work import Contender, Measure, Work
 from clicktrail.servers import Stack, data_services
 from clicktrail.settings import PROJECT
 from tests.integration.support import stack_settings
@@ -89,18 +89,27 @@ def _run(
     workers: int,
 ) -> int:
     given = replace(contender, env=lambda work: contender.env(work) | dict(variables))
+    if variables:
+        console.print(" ".join(f"{name}={value}" for name, value in variables.items()), markup=False)
     work = place.work(f"c{time.time_ns()}", load.topic, load.partitions, workers=workers)
+    with mock.patch.dict(os.environ, variables):
+        return _counted(console, place, given, work, wanted, load.events)
+
+
+def _counted(
+    console: Console, place: run.Place, contender: Contender, work: Work, wanted: verify.Totals | None, events: int
+) -> int:
     try:
         if wanted:
-            figures = run.drain(place, given, work, wanted, TIMEOUT)
+            figures = run.drain(place, contender, work, wanted, TIMEOUT)
         else:
             with place.ready(work):
-                figures = run.timed(place, given, work, TIMEOUT)
+                figures = run.timed(place, contender, work, TIMEOUT)
     except run.ContenderFailedError as error:
-        console.print(f"{contender.name} {variables}: {error}", style="red", highlight=False, markup=False)
+        console.print(f"{contender.name}: {error}", style="red", highlight=False, markup=False)
         return 1
     shown = ", ".join(f"{name} {value:,.2f}" for name, value in figures.items())
-    console.print(f"{contender.name} {dict(variables)}: {load.events / figures['seconds']:,.0f} events/s", style="bold")
+    console.print(f"{contender.name}: {events / figures['seconds']:,.0f} events/s", style="bold")
     console.print(f"  {shown}", highlight=False, markup=False)
     return 0
 

@@ -51,7 +51,7 @@ def _python_env(work: Work) -> dict[str, str]:
 
 
 def _java_command(work: Work) -> list[str]:
-    return java_client.command("peer.Main", options=(*java_client.GC, *java_client.archived()))
+    return java_client.command("peer.Main", options=java_client.jvm())
 
 
 def _java_env(work: Work) -> dict[str, str]:

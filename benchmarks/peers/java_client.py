@@ -19,8 +19,8 @@ from clicktrail.simulate import Order, clicks
 
 BUILD = PROJECT / "build" / "benchmarks"
 SOURCES = Path(__file__).parent / "java"
-GC = ("-Xms768m", "-Xmx768m", "-XX:+UseParallelGC")
-"""The client's heap and its collector."""
+JVM = ("-Xms768m", "-Xmx768m", "-XX:+UseParallelGC")
+"""The client's heap, collector and compilers; ``PEER_JVM`` stands for others, for finding the best."""
 _CLASSES = BUILD / "classes"
 _JAR = BUILD / "peer.jar"
 _ARCHIVE = BUILD / "classes.jsa"
@@ -39,6 +39,11 @@ def prepare() -> None:
         _compile(sources)
         _archive()
         stamp.touch()
+
+
+def jvm() -> tuple[str, ...]:
+    """The JVM's options for the client."""
+    return (*(os.environ["PEER_JVM"].split() if "PEER_JVM" in os.environ else JVM), *archived())
 
 
 def archived() -> tuple[str, ...]:
@@ -69,7 +74,7 @@ def command(main: str, *args: str, options: tuple[str, ...], tuning: Mapping[str
 def _archive() -> None:
     """Class data sharing: about half of the start-up is the loading of classes."""
     messages = [value.decode() for _, value in clicks(Order(1, "training", 500)) if value]
-    options = (f"-XX:ArchiveClassesAtExit={_ARCHIVE}", *GC)
+    options = (f"-XX:ArchiveClassesAtExit={_ARCHIVE}", *JVM)
     _ARCHIVE.unlink(missing_ok=True)
     subprocess.run(command("peer.Train", *messages[:100], options=options), capture_output=True, check=True)
 

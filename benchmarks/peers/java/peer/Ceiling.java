@@ -74,8 +74,10 @@ public final class Ceiling {
                         break;
                     }
                     try {
-                        events.add(decoder.decode(record.key(), record.value(), record.timestamp(), topic,
-                                record.partition(), record.offset()));
+                        Event event = decoder.decode(record.key(), record.value(), record.timestamp(), topic,
+                                record.partition(), record.offset());
+                        event.json = null;
+                        events.add(event);
                     } catch (Rejected rejected) {
                         continue; // dead letters are not rows of this table
                     }

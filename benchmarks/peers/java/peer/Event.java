@@ -8,7 +8,8 @@ final class Event {
     final int day;
     /** Microseconds. */
     final long writeTime;
-    final byte[] json;
+    /** Null once it was sent: the rows wait longer. */
+    byte[] json;
 
     Event(byte[][] cells, String userId, int day, long writeTime, byte[] json) {
         this.cells = cells;

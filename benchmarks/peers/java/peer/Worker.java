@@ -117,6 +117,7 @@ final class Worker implements Runnable {
             headers.add("event_id", event.cells[3]);
             target = job.transformedTopic();
             value = event.json;
+            event.json = null;
             events.add(event);
         } catch (Rejected rejected) {
             headers.add("reason", Enrich.bytes(rejected.reason));
