@@ -19,9 +19,9 @@ from benchmarks.peers.rows import Row, Store, write_time
 from benchmarks.work import Work
 from clicktrail.job.decode import decode
 
-CHUNK = int(os.environ.get("PEER_CHUNK", "10000"))
+CHUNK = int(os.environ.get("PEER_CHUNK", "20000"))
 """Records that are taken on at once: more of them hold more rows of one partition."""
-ROWS_PER_BATCH = int(os.environ.get("PEER_ROWS", "20"))
+ROWS_PER_BATCH = int(os.environ.get("PEER_ROWS", "50"))
 CONCURRENCY = int(os.environ.get("PEER_CONCURRENCY", "64"))
 
 

@@ -24,8 +24,8 @@ from benchmarks.peers.rows import Store, write_time
 from benchmarks.work import Work
 from clicktrail.job.decode import Decoded, decode
 
-COMMIT_EVERY = int(os.environ.get("PEER_CHUNK", "10000"))
-ROWS_PER_BATCH = int(os.environ.get("PEER_ROWS", "20"))
+COMMIT_EVERY = int(os.environ.get("PEER_CHUNK", "20000"))
+ROWS_PER_BATCH = int(os.environ.get("PEER_ROWS", "50"))
 CONCURRENCY = int(os.environ.get("PEER_CONCURRENCY", "64"))
 _LOOK = 0.2  # seconds between two looks at what is committed
 
