@@ -77,6 +77,7 @@ class Loader:
                 "message.max.bytes": 4_000_000,
                 "queue.buffering.max.messages": 200_000,
                 "queue.buffering.max.kbytes": 262_144,
+                "log_level": 0,  # what goes wrong is said by finish()
             }
         )
 
