@@ -107,7 +107,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         "python",
         "a hand-written consumer: confluent-kafka, orjson (clicktrail's own decode), cassandra-driver (libev, Cython); "
-        "a process a core with partitions of its own, chunks of 20,000 records, cells encoded without the driver's bind, "
+        "a process a core with partitions of its own, chunks of 20,000 records, cells encoded without the driver, "
         "unlogged batches of one visitor's day up to 50 rows, 64 requests in flight",
         lambda work: [sys.executable, "-m", "benchmarks.peers.python_consumer"],
         _python_env,
@@ -123,7 +123,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         "java",
         "a plain Java client: kafka-clients, Jackson's streaming parser, the DataStax driver; a thread a core with "
-        "partitions of its own, chunks of 25,000 records, unlogged batches of one visitor's day up to 64 rows or 32 KiB, "
+        "partitions of its own, chunks of 25,000 records, unlogged batches of one visitor's day up to 32 KiB, "
         "128 requests in flight, each distinct user agent, page and referrer worked on once, classes from an archive",
         _java_command,
         _java_env,
