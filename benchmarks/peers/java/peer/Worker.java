@@ -88,8 +88,8 @@ final class Worker implements Runnable {
                 take(record, events, done);
             }
             count += records.count();
-            if (count >= tuning.chunk || (ends != null && reached(ends))) {
-                break;
+            if (job.follow() || count >= tuning.chunk || reached(ends)) {
+                break; // always on, what has come is written at once
             }
             records = consumer.poll(Duration.ZERO);
         }
