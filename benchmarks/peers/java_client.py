@@ -19,7 +19,7 @@ from clicktrail.simulate import Order, clicks
 
 BUILD = PROJECT / "build" / "benchmarks"
 SOURCES = Path(__file__).parent / "java"
-JVM = ("-Xms768m", "-Xmx768m", "-XX:+UseParallelGC")
+JVM = ("-Xms1g", "-Xmx1g", "-Xmn640m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """The client's heap, collector and compilers; ``PEER_JVM`` stands for others, for finding the best."""
 _CLASSES = BUILD / "classes"
 _JAR = BUILD / "peer.jar"
@@ -34,11 +34,12 @@ def prepare() -> None:
         rules.write(BUILD)
         sources = sorted(SOURCES.rglob("*.java"))
         stamp = _CLASSES / "stamp"
-        if stamp.exists() and all(source.stat().st_mtime < stamp.stat().st_mtime for source in sources):
+        fresh = stamp.exists() and all(source.stat().st_mtime < stamp.stat().st_mtime for source in sources)
+        if fresh and stamp.read_text(encoding="utf-8") == " ".join(JVM):
             return
         _compile(sources)
         _archive()
-        stamp.touch()
+        stamp.write_text(" ".join(JVM), encoding="utf-8")
 
 
 def jvm() -> tuple[str, ...]:
