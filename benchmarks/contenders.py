@@ -124,7 +124,8 @@ CONTENDERS: tuple[Contender, ...] = (
         "java",
         "a plain Java client: kafka-clients, Jackson's streaming parser, the DataStax driver; a thread a core with "
         "partitions of its own, chunks of 25,000 records, unlogged batches of one visitor's day up to 32 KiB, "
-        "128 requests in flight, each distinct user agent, page and referrer worked on once; C1 compiler alone, archived classes",
+        "128 requests in flight, each distinct user agent, page and referrer worked on once; classes from an "
+        "archive, the JVM's quick compiler alone",
         _java_command,
         _java_env,
         java_client.prepare,

@@ -82,13 +82,13 @@ def _archive() -> None:
 
 def _compile(sources: list[Path]) -> None:
     classpath = os.pathsep.join(map(str, jars.install("java")))
-    arguments = ["--release", "17", "-cp", classpath, "-d", str(_CLASSES), *map(str, sources)]
+    arguments = ["-cp", classpath, "-d", str(_CLASSES), *map(str, sources)]
     shutil.rmtree(_CLASSES, ignore_errors=True)
     javac = find_java().resolve().with_name("javac")
     if javac.exists():
-        call = [str(javac), *arguments]
+        call = [str(javac), "--release", "17", *arguments]
     else:  # a runtime has no compiler
-        call = [str(find_java()), "-jar", str(jars.install("ecj")[0]), "-warn:none", *arguments]
+        call = [str(find_java()), "-jar", str(jars.install("ecj")[0]), "-17", "-nowarn", *arguments]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClicktrailError(f"the Java programs of the benchmarks do not compile:\n{done.stdout}{done.stderr}")
