@@ -110,7 +110,7 @@ def test_orders_of_the_clickstream_are_a_fourth_source(pipeline: Settings, tmp_p
         for number, (user, on, name, order, products) in enumerate(events):
             at = datetime(on.year, on.month, on.day, 12, number)
             there = "INSERT INTO visitors_by_day (day, shard, user_id, newest) VALUES (%s, %s, %s, %s)"
-            session.execute(there, (on, number, user, at))
+            session.execute(there, (on, 7, user, at))
             session.execute(
                 "INSERT INTO events_by_user_day (user_id, day, event_time, event_id, event_name, order_id, currency, "
                 "country, properties) VALUES (%s, %s, %s, %s, %s, %s, 'USD', 'US', %s)",
