@@ -15,9 +15,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
-from benchmarks.peers.rows import Row, Store, write_time
+from benchmarks.peers.producing import producer_options
+from benchmarks.peers.rows import Row, Store
 from benchmarks.work import Work
 from clicktrail.job.decode import decode
+from clicktrail.job.times import write_time
 
 CHUNK = int(os.environ.get("PEER_CHUNK", "20000"))
 """Records that are taken on at once: more of them hold more rows of one partition."""
@@ -41,18 +43,7 @@ class Peer:
                 "queued.max.messages.kbytes": 65_536,
             }
         )
-        self._producer = Producer(
-            {
-                "bootstrap.servers": work.bootstrap,
-                "acks": "all",
-                "enable.idempotence": True,
-                "compression.type": "lz4",
-                "linger.ms": 5 if work.follow else 20,
-                "batch.size": 262_144,
-                "queue.buffering.max.messages": 200_000,
-                "message.max.bytes": 2 * work.max_record_bytes + 65_536,
-            }
-        )
+        self._producer = Producer({"bootstrap.servers": work.bootstrap} | producer_options(work))
         self._failed: Any = None
         self.stopping = False
         mine = range(number, work.partitions, work.workers)

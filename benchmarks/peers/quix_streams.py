@@ -20,9 +20,11 @@ from quixstreams import Application, message_context  # type: ignore[import-not-
 from quixstreams.models import BytesDeserializer, Serializer  # type: ignore[import-not-found,unused-ignore]
 from quixstreams.sinks.base import BatchingSink, SinkBatch  # type: ignore[import-not-found,unused-ignore]
 
-from benchmarks.peers.rows import Store, write_time
+from benchmarks.peers.producing import producer_options
+from benchmarks.peers.rows import Store
 from benchmarks.work import Work
 from clicktrail.job.decode import Decoded, decode
+from clicktrail.job.times import write_time
 
 COMMIT_EVERY = int(os.environ.get("PEER_CHUNK", "20000"))
 ROWS_PER_BATCH = int(os.environ.get("PEER_ROWS", "50"))
@@ -82,15 +84,7 @@ def application(work: Work) -> Application:
         loglevel="WARNING",
         state_dir=f"{work.scratch}/quix-state",
         consumer_extra_config={"fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 65_536},
-        producer_extra_config={
-            "acks": "all",
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "linger.ms": 5 if work.follow else 20,
-            "batch.size": 262_144,
-            "queue.buffering.max.messages": 200_000,
-            "message.max.bytes": 2 * work.max_record_bytes + 65_536,
-        },
+        producer_extra_config=producer_options(work),
     )
     source = app.topic(work.source_topic, value_deserializer=Raw(), key_deserializer="bytes")
     good = app.topic(work.transformed_topic, value_serializer=ValueOf(), key_serializer="bytes")

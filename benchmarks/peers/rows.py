@@ -38,11 +38,6 @@ _ENCODERS: dict[str, Callable[[Any], bytes]] = {
 _COLUMNS = tuple((field.name, _ENCODERS[field.kind]) for field in FIELDS)
 
 
-def write_time(received_at: int, offset: int) -> int:
-    """The job's: the broker's milliseconds, and the offset orders within one."""
-    return received_at * 1_000 + offset % 1_000
-
-
 class Store:
     """A connection, and the one statement that is needed."""
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from clicktrail.events import FIELD_NAMES, FIELDS
 from clicktrail.job.decode import MAX_KEY_BYTES, Row, decode_row
+from clicktrail.job.times import write_time
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -23,7 +24,6 @@ _ARROW = {
     "bigint": pa.int64(),
     "double": pa.float64(),
 }
-_WRITES_A_MILLISECOND = 1_000
 _NO_FIELDS = (None,) * len(FIELDS)
 _FIELD_TYPES = [(field.name, _ARROW[field.kind]) for field in FIELDS]
 _MILLISECOND_FIELDS = frozenset(field.name for field in FIELDS if field.kind == "timestamp")
@@ -38,11 +38,6 @@ RECORD_FIELDS: tuple[tuple[str, Any], ...] = (
     ("record_value", pa.binary()),  # of an event its JSON, of a dead letter the original bytes
 )
 SCHEMA = pa.schema([*_FIELD_TYPES, *RECORD_FIELDS])
-
-
-def write_time(received_at: int, offset: int) -> int:
-    """A record's write time in Cassandra (µs) from its broker's time (ms): the offset orders a millisecond."""
-    return received_at * 1_000 + offset % _WRITES_A_MILLISECOND
 
 
 def spark_schema() -> StructType:

@@ -17,6 +17,7 @@ TOLERANCE = 3_600_000
 """Milliseconds that a client's clock may be ahead of the broker's; and how far behind it an event counts as late."""
 _SECONDS_END = 100_000_000_000  # read as milliseconds 1973, as seconds the year 5138: nobody means the first
 
+_WRITES_A_MILLISECOND = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -105,3 +106,8 @@ def _second(seconds: int) -> str:
 def iso_day(days: int) -> str:
     """Days since 1970 as ``2026-11-21``."""
     return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+
+
+def write_time(received_at: int, offset: int) -> int:
+    """A record's write time in Cassandra (µs) from its broker's time (ms): the offset orders a millisecond."""
+    return received_at * 1_000 + offset % _WRITES_A_MILLISECOND

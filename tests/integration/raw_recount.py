@@ -50,7 +50,7 @@ def recount(records: Iterable[Record], reasons: Mapping[bytes | None, str]) -> R
 
 
 def _age(record: Record) -> tuple[int, int, int]:
-    """Within one of the broker's milliseconds the offset decides, in its last three digits (records.write_time)."""
+    """Within one of the broker's milliseconds the offset decides, in its last three digits (times.write_time)."""
     return record.received_at, record.offset % 1_000, record.partition
 
 
