@@ -192,7 +192,7 @@ class BatchWriter:
         try:
             for derivation in self.derivations:
                 derivation.note(days, calls, gone, self.lease.next_write_time())
-            PageMetrics(self.tables, self.session, self.lease).update(calls, gone)
+            PageMetrics(self.tables, self.session, self.lease, self.marks).update(calls, gone)
         finally:
             calls.unpersist()
         self.lease.check()

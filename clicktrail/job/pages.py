@@ -28,13 +28,13 @@ class PageMetrics:
     tables: Tables
     session: Session
     lease: Lease
+    marks: Marks
 
     def update(self, calls: DataFrame, gone: list[Any]) -> None:
         """Count ``calls`` (``page_calls.of``, cached by the caller), take the rows ``gone`` away (``GONE_CALL``)."""
-        moments = Marks(self.session)
         spans = marks.spans(calls.withColumns({"oldest": F.col("minute"), "newest": F.col("minute")}))
-        reached = moments.reached(PAGES, spans)
-        moments.raise_to(PAGES, spans)
+        reached = self.marks.reached(PAGES, spans)
+        self.marks.raise_to(PAGES, spans)
         self._store(calls, gone)
         if not reached and not gone:
             self._write(page_calls.metrics(calls))
