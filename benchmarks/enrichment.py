@@ -19,30 +19,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.drain import RESULTS, Drain, drain, send
-from clicktrail import store, topics
 from clicktrail.servers import Stack, data_services
 from clicktrail.settings import PROJECT, Settings
-from tests.integration.support import stack_settings
+from tests.integration.support import apart, stack_settings
 
 BARE = PROJECT / "benchmarks" / "bare"
 
 
-def _variant(settings: Settings, name: str) -> Settings:
-    """The same source topic, everything else apart."""
-    own = settings.with_changes(
-        transformed_topic=f"transformed_{name}",
-        dead_letter_topic=f"dead_{name}",
-        cassandra_keyspace=f"clickstream_{name}",
-        consumer_group=f"job_{name}",
-        checkpoint_dir=str(settings.home / "checkpoints" / name),
-    )
-    topics.ensure_topics(own)
-    store.apply_schema(own)
-    return own
-
-
 def _run(settings: Settings, stack: Stack, name: str, events: int, size: int, *, bare: bool) -> Drain:
-    own = _variant(settings, name)
+    own = apart(settings, name, source_topic=settings.source_topic)
     path = f"{BARE}:{PROJECT}" if bare else str(PROJECT)
     with mock.patch.dict("os.environ", PYTHONPATH=path):
         return drain(own, stack, events, size, settings.home / f"{name}.log")

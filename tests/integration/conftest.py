@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from clicktrail import jars, store, topics
+from clicktrail import jars
 from clicktrail.servers import Stack, data_services
 from clicktrail.settings import Settings
-from tests.integration.support import stack_settings
+from tests.integration.support import apart, stack_settings
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +48,4 @@ def airflow_stack(stack: Settings) -> Iterator[Settings]:
 def pipeline(stack: Settings, request: pytest.FixtureRequest) -> Settings:
     """Topics, keyspace, consumer group and checkpoint of the test module alone, on the shared servers."""
     suffix = re.sub(r"[^a-z0-9]+", "_", request.module.__name__.rpartition(".")[2].removeprefix("test_").lower())[:30]
-    settings = stack.with_changes(
-        source_topic=f"user_clickstream_{suffix}",
-        transformed_topic=f"transformed_clickstream_{suffix}",
-        dead_letter_topic=f"clickstream_dead_letter_{suffix}",
-        cassandra_keyspace=f"clickstream_{suffix}",
-        consumer_group=f"clickstream_job_{suffix}",
-        checkpoint_dir=str(stack.home / "checkpoints" / suffix),
-    )
-    topics.ensure_topics(settings)
-    store.apply_schema(settings)
-    return settings
+    return apart(stack, suffix)

@@ -8,10 +8,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from clicktrail import store, topics
+from clicktrail import store
 from clicktrail.settings import Settings
 from tests.integration.raw_recount import Recount, check_rejected, check_store, check_transformed, recount, rows
-from tests.integration.support import Job
+from tests.integration.support import Job, apart
 from tests.integration.topic import Message, read, send
 from tests.samples import AGENT, BOT_AGENT, SITE, to_bytes
 
@@ -99,24 +99,7 @@ def changed(source: random.Random, raw: dict[str, Any]) -> dict[str, Any]:
 
 def of_its_own(pipeline: Settings, name: str, **changes: Any) -> Settings:
     """Topics, keyspace and checkpoint for one test alone."""
-    settings = pipeline.with_changes(
-        **{
-            field: f"{getattr(pipeline, field)}_{name}"
-            for field in (
-                "source_topic",
-                "transformed_topic",
-                "dead_letter_topic",
-                "cassandra_keyspace",
-                "consumer_group",
-            )
-        },
-        checkpoint_dir=f"{pipeline.checkpoint_dir}_{name}",
-        lease_seconds=LEASE,
-        **changes,
-    )
-    topics.ensure_topics(settings)
-    store.apply_schema(settings)
-    return settings
+    return apart(pipeline, name, lease_seconds=LEASE, **changes)
 
 
 def ledger(settings: Settings) -> list[dict[str, Any]]:

@@ -10,12 +10,31 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from clicktrail import spark_submit
+from clicktrail import spark_submit, store, topics
 from clicktrail.settings import Settings
 
 T = TypeVar("T")
+
+
+_OF_A_JOB = (
+    "source_topic",
+    "transformed_topic",
+    "dead_letter_topic",
+    "cassandra_keyspace",
+    "consumer_group",
+    "checkpoint_dir",
+)
+
+
+def apart(settings: Settings, name: str, **changes: Any) -> Settings:
+    """The same servers with topics, keyspace, consumer group and checkpoint of their own, but for ``changes``."""
+    named = {field: f"{getattr(settings, field)}_{name}" for field in _OF_A_JOB}
+    own = settings.with_changes(**(named | changes))
+    topics.ensure_topics(own)
+    store.apply_schema(own)
+    return own
 
 
 def free_ports(count: int) -> list[int]:
