@@ -46,6 +46,11 @@ def connect(settings: Settings, *, keyspace: bool = True, timeout: float = 30.0)
         cluster.shutdown()
 
 
+def connected(settings: Settings, timeout: float = 30.0) -> Session:
+    """A session for as long as the process lives; as :func:`connect` otherwise."""
+    return _session(_cluster(settings, timeout), settings, keyspace=True)
+
+
 def statements(script: str) -> list[str]:
     """The statements of a CQL script, without comments, in order."""
     found, current, position = [], "", 0
