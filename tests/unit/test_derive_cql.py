@@ -1,19 +1,41 @@
-"""Requests that a busy server does not answer are asked again; writes of one partition go together."""
+"""A busy server is asked again; rows go together; cells are encoded as the driver would."""
 
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from cassandra import InvalidRequest, OperationTimedOut
+from cassandra.cqltypes import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    Int32Type,
+    ListType,
+    LongType,
+    MapType,
+    SimpleDateType,
+    UTF8Type,
+)
+from cassandra.protocol import ColumnMetadata
+from cassandra.query import UNSET_VALUE, BoundStatement, PreparedStatement
 
 from clicktrail.job.derive import cql
 from clicktrail.job.derive.cql import Cql, Write, chunks
+from clicktrail.job.derive.encoding import Statement
+
+PROTOCOL = 5
+
+
+def prepared(query: str, *kinds: Any) -> PreparedStatement:
+    columns = [ColumnMetadata("k", "t", f"c{number}", kind) for number, kind in enumerate(kinds)]
+    return PreparedStatement(columns, b"id", [0], query, "k", PROTOCOL, [], b"")
 
 
 class Session:
-    """Remembers what is prepared."""
+    """Prepares statements with one text."""
 
-    def prepare(self, statement: str) -> str:
-        return statement
+    def prepare(self, statement: str) -> PreparedStatement:
+        return prepared(statement, UTF8Type)
 
     def execution_profile_clone_update(self, *_: Any, **__: Any) -> None:
         return None
@@ -21,13 +43,16 @@ class Session:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
-    """Each call's statements; the first call fails for every second one."""
+    """Each call's values; the first call fails for every second one."""
     calls: list[list[Any]] = []
 
     def execute(_: Any, statements: list[Any], *__: Any, **___: Any) -> list[tuple[bool, Any]]:
-        calls.append([key for _, key in statements])
+        calls.append([bound.values for bound, _ in statements])
         fails = 2 if len(calls) == 1 else 1  # every second one of the first call
-        return [(False, OperationTimedOut()) if n % fails else (True, [key]) for n, (_, key) in enumerate(statements)]
+        return [
+            (False, OperationTimedOut()) if n % fails else (True, [(bound.values[0].decode(),)])
+            for n, (bound, _) in enumerate(statements)
+        ]
 
     monkeypatch.setattr(cql, "execute_concurrent", execute)
     monkeypatch.setattr(cql.time, "sleep", lambda _: None)
@@ -36,7 +61,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
 
 def test_only_what_failed_is_asked_again_and_the_order_stays(asked: list[list[Any]]) -> None:
     assert Cql(Session()).read("SELECT", [("a",), ("b",), ("c",), ("d",)]) == [[("a",)], [("b",)], [("c",)], [("d",)]]
-    assert asked == [[("a",), ("b",), ("c",), ("d",)], [("b",), ("d",)]]
+    assert asked == [[[b"a"], [b"b"], [b"c"], [b"d"]], [[b"b"], [b"d"]]]
 
 
 def test_a_request_that_is_wrong_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,9 +82,67 @@ def test_nothing_is_asked_for_no_keys(asked: list[list[Any]]) -> None:
     assert asked == []
 
 
-def test_writes_are_cut_by_rows_and_by_size() -> None:
-    rows = [Write(("t", 1), "INSERT", (n,)) for n in range(120)]
-    assert [len(part) for part in cql._cut(rows)] == [50, 50, 20]
-    large = [Write(("t", 1), "INSERT", ("x" * 4_000,)) for _ in range(3)]
-    assert [len(part) for part in cql._cut(large)] == [1, 1, 1]
+def texts(*values: str) -> list[BoundStatement]:
+    statement = Statement(prepared("INSERT", UTF8Type))
+    return [statement.bound((value,)) for value in values]
+
+
+def test_requests_are_cut_by_rows_by_size_and_by_partitions() -> None:
+    assert [len(batch) for batch in cql._batches([texts(*"x" * 120)])] == [50, 50, 20]
+    assert [len(batch) for batch in cql._batches([texts(*["x" * 9_000] * 3)])] == [1, 1, 1]
+    assert [len(batch) for batch in cql._batches([texts("x", "y") for _ in range(23)])] == [20, 20, 6]
+    assert list(cql._batches([])) == []
     assert [list(part) for part in chunks([1, 2, 3], 2)] == [[1, 2], [3]]
+
+
+def test_every_write_is_in_a_request_with_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[list[bytes]] = []
+
+    def execute(_: Any, statements: list[Any], *__: Any, **___: Any) -> list[tuple[bool, Any]]:
+        for each, _ in statements:
+            single = isinstance(each, BoundStatement)
+            requests.append(
+                [each.values[0]] if single else [cells[0] for _, _, cells in each._statements_and_parameters]
+            )
+        return [(True, [])] * len(statements)
+
+    monkeypatch.setattr(cql, "execute_concurrent", execute)
+    Cql(Session()).write(Write(("t", n % 11), "INSERT", (f"{n % 11}",)) for n in range(33))
+    assert sorted(len(request) for request in requests) == [3, 30]
+    assert sorted(cell for request in requests for cell in request) == sorted(b"%d" % (n % 11) for n in range(33))
+    assert all(request.count(cell) == 3 for request in requests for cell in request)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (UTF8Type, "Zürich 🚲"),
+        (UTF8Type, ""),
+        (LongType, -(2**63)),
+        (Int32Type, 2**31 - 1),
+        (DoubleType, 19.99),
+        (DoubleType, 3),
+        (BooleanType, True),
+        (BooleanType, False),
+        (SimpleDateType, date(2026, 2, 28)),
+        (SimpleDateType, date(1969, 12, 31)),
+        (DateType, datetime(2026, 11, 21, 9, 0, 0, 123_000, tzinfo=UTC)),
+        (DateType, datetime(2026, 11, 21, 9, 0, 0, 999_000)),
+        (DateType, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+        (DateType, datetime(2026, 11, 21, 9, 0, tzinfo=timezone(timedelta(hours=-5)))),
+        (ListType.apply_parameters([LongType]), [0, 7, 2**40]),
+        (ListType.apply_parameters([UTF8Type]), []),
+        (ListType.apply_parameters([SimpleDateType]), [date(2026, 2, 28), date(2026, 3, 1)]),
+        (MapType.apply_parameters([UTF8Type, LongType]), {"a": 1, "ü": 2}),
+    ],
+)
+def test_cells_are_what_the_driver_makes_of_them(kind: Any, value: object) -> None:
+    statement = prepared("INSERT", kind, UTF8Type)
+    assert Statement(statement).bound((value, "x")).values == statement.bind((value, "x")).values
+
+
+def test_what_is_missing_stays_unset_and_what_is_too_much_is_an_error() -> None:
+    statement = Statement(prepared("INSERT", UTF8Type, LongType))
+    assert statement.bound(("a", None)).values == [b"a", UNSET_VALUE]
+    with pytest.raises(ValueError, match="zip"):
+        statement.bound(("a", 1, 2))

@@ -1,4 +1,8 @@
-"""Reads and writes of the derivations: many at a time, rows of one partition together."""
+"""Reads and writes of the derivations: many at a time, several rows a request.
+
+What a request costs, at both ends, is far more than what a row costs. So rows of one partition go together, and small
+partitions too, but never more than ten: from there on Cassandra warns that its coordinator has too much to hand on.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,16 @@ from cassandra import OperationTimedOut, ReadTimeout, Unavailable, WriteTimeout
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
 from cassandra.concurrent import execute_concurrent
 from cassandra.protocol import OverloadedErrorMessage
-from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, PreparedStatement, tuple_factory
+from cassandra.query import BatchStatement, BatchType, BoundStatement, tuple_factory
+
+from clicktrail.job.derive.encoding import Statement, size
 
 _AT_ONCE = 64
 _ATTEMPTS = 5
 _PATIENCE = 120.0  # seconds for one request
 _BUSY = (OperationTimedOut, ReadTimeout, WriteTimeout, Unavailable, OverloadedErrorMessage)
 _BATCH_ROWS = 50
+_BATCH_PARTITIONS = 10  # unlogged_batch_across_partitions_warn_threshold
 _BATCH_BYTES = 16_384  # far below batch_size_fail_threshold
 
 logger = logging.getLogger(__name__)
@@ -34,7 +41,7 @@ class Cql:
     def __init__(self, session: Session) -> None:
         """Nothing is prepared yet."""
         self._session = session
-        self._prepared: dict[str, PreparedStatement] = {}
+        self._prepared: dict[str, Statement] = {}
 
     @cached_property
     def _profile(self) -> Any:
@@ -43,11 +50,11 @@ class Cql:
         )
 
     def read(self, statement: str, keys: Sequence[Sequence[Any]]) -> list[list[Row]]:
-        """The rows of a SELECT for each key, in the order of the keys."""
+        """The rows of a SELECT for each key, in the order of the keys. A value for ``IN ?`` is a list."""
         if not keys:
             return []
         prepared = self._prepare(statement)
-        return [list(rows) for rows in self._execute([(prepared, key) for key in keys])]
+        return [list(rows) for rows in self._execute([prepared.bound(key) for key in keys])]
 
     def one(self, statement: str, key: Sequence[Any]) -> list[Row]:
         """The rows of one SELECT."""
@@ -55,18 +62,17 @@ class Cql:
 
     def write(self, writes: Iterable[Write]) -> None:
         """Carry out writes in any order: their write times decide, not their order."""
-        by_partition: dict[tuple[Any, ...], list[Write]] = defaultdict(list)
+        by_partition: dict[tuple[Any, ...], list[BoundStatement]] = defaultdict(list)
         for write in writes:
-            by_partition[write.partition].append(write)
-        together = [part for writes in by_partition.values() for part in _cut(writes)]
-        self._execute([self._bound(part) for part in together])
+            by_partition[write.partition].append(self._prepare(write.statement).bound(write.values))
+        self._execute([_together(part) for part in _batches(by_partition.values())])
 
-    def _execute(self, statements: list[tuple[Any, Any]]) -> list[Any]:
+    def _execute(self, statements: list[Any]) -> list[Any]:
         """The results in the order of the statements; what a busy server did not do in time is asked for again."""
         results: list[Any] = [None] * len(statements)
         left = list(range(len(statements)))
         for attempt in range(1, _ATTEMPTS + 1):
-            asked = [statements[place] for place in left]
+            asked = [(statements[place], None) for place in left]
             answers = execute_concurrent(
                 self._session, asked, _AT_ONCE, raise_on_first_error=False, execution_profile=self._profile
             )
@@ -85,18 +91,11 @@ class Cql:
             left = failed
         return results
 
-    def _bound(self, writes: list[Write]) -> tuple[Any, Any]:
-        if len(writes) == 1:
-            return self._prepare(writes[0].statement), writes[0].bound
-        batch = BatchStatement(BatchType.UNLOGGED)
-        for write in writes:
-            batch.add(self._prepare(write.statement), write.bound)
-        return batch, None
-
-    def _prepare(self, statement: str) -> PreparedStatement:
-        if statement not in self._prepared:
-            self._prepared[statement] = self._session.prepare(statement)
-        return self._prepared[statement]
+    def _prepare(self, statement: str) -> Statement:
+        found = self._prepared.get(statement)
+        if found is None:
+            found = self._prepared[statement] = Statement(self._session.prepare(statement))
+        return found
 
 
 class Write:
@@ -109,16 +108,6 @@ class Write:
         self.partition = partition
         self.statement = statement
         self.values = values
-
-    @property
-    def bound(self) -> tuple[Any, ...]:
-        """The values, None left unset: a null is a tombstone, and a row that may have held more is deleted first."""
-        return tuple(UNSET_VALUE if value is None else value for value in self.values)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes on the wire."""
-        return 100 + sum(4 * len(value) if isinstance(value, str) else 16 for value in self.values)
 
 
 def insert(table: str, columns: Sequence[str]) -> str:
@@ -133,14 +122,29 @@ def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
-def _cut(writes: list[Write]) -> Iterable[list[Write]]:
-    part: list[Write] = []
-    size = 0
-    for write in writes:
-        if part and (len(part) == _BATCH_ROWS or size + write.size > _BATCH_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(write)
-        size += write.size
-    if part:
-        yield part
+def _batches(partitions: Iterable[list[BoundStatement]]) -> Iterator[list[BoundStatement]]:
+    """What goes into one request each: within the limits of rows, partitions and bytes."""
+    batch: list[BoundStatement] = []
+    number = left = 0
+    for partition in partitions:
+        number += 1
+        for bound in partition:
+            bytes_more = size(bound)
+            if batch and (len(batch) == _BATCH_ROWS or number > _BATCH_PARTITIONS or bytes_more > left):
+                yield batch
+                batch, number = [], 1
+            if not batch:
+                left = _BATCH_BYTES
+            batch.append(bound)
+            left -= bytes_more
+    if batch:
+        yield batch
+
+
+def _together(bound: list[BoundStatement]) -> BoundStatement | BatchStatement:
+    if len(bound) == 1:
+        return bound[0]
+    batch = BatchStatement(BatchType.UNLOGGED)
+    for each in bound:
+        batch.add(each)
+    return batch

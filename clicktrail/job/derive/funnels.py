@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from clicktrail.errors import ClicktrailError
-from clicktrail.job.derive.event import DAY, Event, day_of
+from clicktrail.job.derive.event import DAY, Event, day_of, place
 
 FILE = Path(__file__).resolve().parents[2] / "funnels.toml"
 _UNITS = {"minute": 60_000, "hour": 3_600_000}
@@ -93,20 +93,23 @@ def _funnel(table: Mapping[str, Any]) -> Funnel:
 
 def tries(events: Iterable[Event], funnel: Funnel) -> dict[date, list[int]]:
     """How far a visitor got, by the day of entry: milliseconds from the step before for each step taken, first 0."""
-    ordered = sorted((event for event in events if not event.is_bot), key=lambda event: event.place)
-    places = [[n for n, event in enumerate(ordered) if step.matches(event)] for step in funnel.steps]
+    ordered = sorted([event for event in events if not event.is_bot], key=place)
+    entries = [n for n, event in enumerate(ordered) if funnel.steps[0].matches(event)]
+    if not entries:
+        return {}
+    later = [[n for n, event in enumerate(ordered) if step.matches(event)] for step in funnel.steps[1:]]
     best: dict[date, list[int]] = {}
-    for entry in places[0]:
-        taken = _walk(entry, ordered, places, funnel.window)
+    for entry in entries:
+        taken = _walk(entry, ordered, later, funnel.window)
         day = day_of(ordered[entry].time)
         if day not in best or len(taken) > len(best[day]):
             best[day] = taken
     return best
 
 
-def _walk(entry: int, ordered: Sequence[Event], places: Sequence[Sequence[int]], window: int) -> list[int]:
+def _walk(entry: int, ordered: Sequence[Event], later: Sequence[Sequence[int]], window: int) -> list[int]:
     taken, at = [0], entry
-    for step in places[1:]:
+    for step in later:
         after = bisect_right(step, at)
         if after == len(step) or ordered[step[after]].time - ordered[entry].time > window:
             break

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from clicktrail.job.derive import identity, pending
-from clicktrail.job.derive.cql import Cql, Write, insert
-from clicktrail.job.derive.event import COLUMNS, Event
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
+from clicktrail.job.derive.event import COLUMNS, Event, day_of
 from clicktrail.job.derive.identity import Claim
 from clicktrail.job.derive.pending import Pending
 
 TABLE = "visitors"
 SEEN, CLAIMS, CLAIMED = "seen", "claims", "claimed"
 _COLUMNS = ("user_id", "kind", "day", "other_id", "time", "event_id")
+_INSERT = insert(TABLE, _COLUMNS)
 _DELETE = f"DELETE FROM {TABLE} USING TIMESTAMP ? WHERE user_id = ? AND kind = ? AND day = ? AND other_id = ?"
-_EVENTS = f"SELECT {', '.join(COLUMNS)} FROM events_by_user_day WHERE user_id = ? AND day = ?"
+_KNOWN = f"SELECT user_id, kind, to_unix_timestamp(day), other_id, time, event_id FROM {TABLE} WHERE user_id IN ?"
+_EVENTS = f"SELECT {', '.join(COLUMNS)} FROM events_by_user_day WHERE user_id IN ? AND day IN ?"
+_IDENTITIES = "SELECT anonymous_id, user_id FROM identities WHERE anonymous_id IN ?"
+_PARTITIONS = 20  # that one request reads: managed Cassandras allow no more
 _AT_ONCE = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass
+@dataclass(slots=True)
 class Known:
     """One visitor."""
 
     days: set[date] = field(default_factory=set)
-    claims: dict[date, dict[str, Claim]] = field(default_factory=lambda: defaultdict(dict))
+    claims: dict[date, dict[str, Claim]] = field(default_factory=dict)
     """Claims of this visitor, by day and claimed id."""
     claimed: list[Claim] = field(default_factory=list)
     """Claims on this visitor."""
@@ -58,31 +62,42 @@ class Move(NamedTuple):
 def read(cql: Cql, visitors: Iterable[str]) -> dict[str, Known]:
     """What is known of each visitor."""
     ids = sorted(set(visitors))
-    select = f"SELECT kind, day, other_id, time, event_id FROM {TABLE} WHERE user_id = ?"
-    return {one: _known(one, rows) for one, rows in zip(ids, cql.read(select, [(one,) for one in ids]), strict=True)}
+    found = {one: Known() for one in ids}
+    for rows in cql.read(_KNOWN, [(some,) for some in chunks(ids, _PARTITIONS)]):
+        for visitor, kind, midnight, other, time, event_id in rows:
+            known = found[visitor]
+            if kind == SEEN:
+                known.days.add(day_of(midnight))
+            elif kind == CLAIMS:
+                known.claims.setdefault(day_of(midnight), {})[other] = Claim(time, event_id, visitor, other)
+            else:
+                known.claimed.append(Claim(time, event_id, other, visitor))
+    return found
 
 
-def _known(visitor: str, rows: Iterable[tuple[str, object, str, int, str]]) -> Known:
-    known = Known()
-    for kind, stored_day, other, time, event_id in rows:
-        day = as_date(stored_day)
-        if kind == SEEN:
-            known.days.add(day)
-        elif kind == CLAIMS:
-            known.claims[day][other] = Claim(time, event_id, visitor, other)
-        else:
-            known.claimed.append(Claim(time, event_id, other, visitor))
-    return known
-
-
-def as_date(day: object) -> date:
-    """A date as the driver gives it, as Python's own."""
-    return day if isinstance(day, date) else day.date()  # type: ignore[attr-defined]
-
-
-def read_events(cql: Cql, visitor_days: list[tuple[str, date]]) -> list[list[Event]]:
+def read_events(cql: Cql, visitor_days: Iterable[tuple[str, date]]) -> dict[tuple[str, date], list[Event]]:
     """The stored events of each visitor's day."""
-    return [[Event(*row) for row in rows] for rows in cql.read(_EVENTS, visitor_days)]
+    found: dict[tuple[str, date], list[Event]] = {one: [] for one in visitor_days}
+    make = Event._make
+    for rows in cql.read(_EVENTS, list(_together(found))):
+        for row in rows:
+            event = make(row)
+            found[event.user_id, day_of(event.time)].append(event)
+    return found
+
+
+def _together(visitor_days: Iterable[tuple[str, date]]) -> Iterator[tuple[Sequence[str], Sequence[date]]]:
+    """Visitors and days, each visitor on each of the days: what is asked for, in few requests."""
+    days: dict[str, list[date]] = defaultdict(list)
+    for visitor, day in visitor_days:
+        days[visitor].append(day)
+    visitors: dict[tuple[date, ...], list[str]] = defaultdict(list)
+    for visitor, on in days.items():
+        for some in chunks(sorted(on), _PARTITIONS):
+            visitors[tuple(some)].append(visitor)
+    for same, ids in visitors.items():
+        for part in chunks(ids, _PARTITIONS // len(same)):
+            yield part, same
 
 
 def settle(cql: Cql, notes: Pending, write_time: int) -> tuple[list[Target], list[Move]]:
@@ -111,7 +126,7 @@ def settle(cql: Cql, notes: Pending, write_time: int) -> tuple[list[Target], lis
 
 def _enter_days(cql: Cql, notes: Pending, known: Mapping[str, Known], write_time: int) -> None:
     cql.write(
-        Write((TABLE, visitor), insert(TABLE, _COLUMNS), (visitor, SEEN, day, "", None, None, write_time))
+        Write((TABLE, visitor), _INSERT, (visitor, SEEN, day, "", None, None, write_time))
         for visitor, days in notes.visitors.items()
         for day in days - known[visitor].days
     )
@@ -146,7 +161,7 @@ def _settle_claims(cql: Cql, notes: Pending, known: Mapping[str, Known], write_t
     ]
     writes: list[Write] = []
     changed: set[str] = set()
-    for (visitor, day), events in zip(visitor_days, read_events(cql, visitor_days), strict=True):
+    for (visitor, day), events in read_events(cql, visitor_days).items():
         before, now = known[visitor].claims.get(day, {}), identity.claims(events)
         for other in before.keys() | now.keys():
             if before.get(other) == now.get(other):
@@ -163,9 +178,7 @@ def _claim_writes(visitor: str, day: date, other: str, claim: Claim | None, writ
     ends = ((visitor, CLAIMS, day, other), (other, CLAIMED, day, visitor))
     if claim is None:
         return [Write((TABLE, key[0]), _DELETE, (write_time, *key)) for key in ends]
-    return [
-        Write((TABLE, key[0]), insert(TABLE, _COLUMNS), (*key, claim.time, claim.event_id, write_time)) for key in ends
-    ]
+    return [Write((TABLE, key[0]), _INSERT, (*key, claim.time, claim.event_id, write_time)) for key in ends]
 
 
 def _moves(
@@ -176,13 +189,15 @@ def _moves(
     All owners concerned are noted first: after a crash each of them may hold visits that are another's.
     """
     ids = sorted(suspects)
-    entered = cql.read("SELECT user_id FROM identities WHERE anonymous_id = ?", [(one,) for one in ids])
+    entered = cql.read(_IDENTITIES, [(some,) for some in chunks(ids, _PARTITIONS)])
+    owners_entered = {one: owner for rows in entered for one, owner in rows}
     moves: list[Move] = []
     concerned: dict[str, set[str]] = {}
-    for one, rows in zip(ids, entered, strict=True):
+    for one in ids:
         claim = identity.owner(known[one].claimed)
         moves.append(Move(one, claim))
-        before, now = {row[0] for row in rows}, {claim.user_id} if claim else set()
+        before = {owners_entered[one]} if one in owners_entered else set()
+        now = {claim.user_id} if claim else set()
         noted = notes.identities.get(one, set())
         if before != now or noted:
             concerned[one] = before | now | noted

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from clicktrail.job.derive.event import DAY, Event, iso
+from clicktrail.job.derive.event import DAY, Event, iso, place
 
 SILENCE = 30 * 60_000
 """Milliseconds without an event after which the next one begins a session."""
 LONGEST = DAY
 """Milliseconds after a session's first event from which an event begins another."""
 ORDER = "Order Completed"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ACTIONS = frozenset({"page", "screen", "track"})
 _PAID = frozenset(
     {
@@ -82,7 +83,7 @@ def sessions(events: Iterable[Event], visitor: str) -> list[Session]:
         events: the events of all ids that the visitor is known by; from a silence on, or the first session may be cut.
         visitor: whom the sessions are entered for.
     """
-    ordered = sorted(events, key=lambda event: event.place)
+    ordered = sorted(events, key=place)
     people = [event for event in ordered if not event.is_bot]
     bots = [event for event in ordered if event.is_bot]
     found = [_session(part, visitor) for group in (people, bots) for part in _split(group)]
@@ -92,15 +93,15 @@ def sessions(events: Iterable[Event], visitor: str) -> list[Session]:
 def _split(ordered: list[Event]) -> Iterator[list[Event]]:
     current: list[Event] = []
     campaign: tuple[str | None, ...] | None = None
+    began = before = 0
     for event in ordered:
-        own = campaign_of(event)
-        if current and (
-            event.time - current[-1].time >= SILENCE
-            or event.time - current[0].time >= LONGEST
-            or (own is not None and own != campaign)
-        ):
+        own, time = campaign_of(event), event.time
+        if current and (time - before >= SILENCE or time - began >= LONGEST or (own is not None and own != campaign)):
             yield current
             current, campaign = [], None
+        if not current:
+            began = time
+        before = time
         campaign = own or campaign
         current.append(event)
     if current:
@@ -109,9 +110,8 @@ def _split(ordered: list[Event]) -> Iterator[list[Event]]:
 
 def campaign_of(event: Event) -> tuple[str | None, ...] | None:
     """What makes one campaign another: source, medium and name, else the type of the click id; None without any."""
-    named = (event.campaign_source, event.campaign_medium, event.campaign_name)
-    if any(named):
-        return named
+    if event.campaign_source or event.campaign_medium or event.campaign_name:
+        return event.campaign_source, event.campaign_medium, event.campaign_name
     return (event.click_id_type,) if event.click_id_type else None
 
 
@@ -120,14 +120,13 @@ def _session(events: list[Event], visitor: str) -> Session:
     pages = [event for event in events if event.is_page_call]
     landing = pages[0] if pages else first
     orders, revenue = _orders(events)
-    started = datetime.fromtimestamp(first.time // 1000, UTC).replace(microsecond=first.time % 1000 * 1000)
-    ended = datetime.fromtimestamp(last.time // 1000, UTC).replace(microsecond=last.time % 1000 * 1000)
+    name = session_id(first)
     return Session(
         user_id=visitor,
-        month=f"{started:%Y-%m}",
-        session_id=session_id(first),
-        started_at=started,
-        ended_at=ended,
+        month=name[:7],
+        session_id=name,
+        started_at=_EPOCH + timedelta(milliseconds=first.time),
+        ended_at=_EPOCH + timedelta(milliseconds=last.time),
         duration_seconds=(last.time - first.time) / 1000,
         events=len(events),
         pages=len(pages),
@@ -143,7 +142,7 @@ def _session(events: list[Event], visitor: str) -> Session:
         country=next((event.country for event in events if event.country), None),
         orders=orders,
         revenue=revenue,
-        bounce=sum(event.event_type in _ACTIONS for event in events) == 1,
+        bounce=len([event for event in events if event.event_type in _ACTIONS]) == 1,
         is_bot=first.is_bot,
     )
 

@@ -45,16 +45,17 @@ class Traffic(NamedTuple):
 
 def part(events: Iterable[Event], sessions: Iterable[Session]) -> Part:
     """What a visitor adds to a day: the events of that day and the sessions that begin on it."""
-    figures: Counter[str] = Counter()
-    hours: Counter[str] = Counter()
-    sites: Counter[str] = Counter()
+    figures: dict[str, int] = {}
+    viewed: list[Event] = []
     for event in events:
-        figures["bot_events" if event.is_bot else "events"] += 1
-        if event.is_page_call:
-            figures["bot_views" if event.is_bot else "views"] += 1
-        if event.is_page_call and not event.is_bot:
-            hours[str(event.time % DAY // HOUR)] += 1
-            sites[event.site or "unknown"] += 1
+        kind, view_kind = ("bot_events", "bot_views") if event.is_bot else ("events", "views")
+        figures[kind] = figures.get(kind, 0) + 1
+        if event.event_type == "page" and event.page_path is not None:
+            figures[view_kind] = figures.get(view_kind, 0) + 1
+            if not event.is_bot:
+                viewed.append(event)
+    hours = Counter([event.time % DAY // HOUR for event in viewed])
+    sites = Counter([event.site or "unknown" for event in viewed])
     made = [session for session in sessions if not session.is_bot]
     found: Part = {
         **figures,
@@ -63,7 +64,7 @@ def part(events: Iterable[Event], sessions: Iterable[Session]) -> Part:
         "orders": sum(session.orders for session in made),
         "revenue": round(math.fsum(session.revenue for session in made), 2),
         "session_seconds": math.fsum(session.duration_seconds for session in made),
-        "views_by_hour": dict(hours),
+        "views_by_hour": {str(hour): views for hour, views in hours.items()},
         "views_by_site": _largest(sites, MOST_SITES_OF_A_VISITOR),
         "sessions_by_channel": dict(Counter(session.channel for session in made)),
         "sessions_by_device": dict(Counter(session.device_type or "unknown" for session in made)),

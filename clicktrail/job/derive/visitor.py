@@ -56,14 +56,14 @@ def _looks_over(events: Sequence[Event], day: date, neighbour: date, within: int
     if not events:
         return False
     if neighbour < day:
-        return min(event.time for event in events) - start_of(day) < within
-    return start_of(neighbour) - max(event.time for event in events) <= within
+        return min([event.time for event in events]) - start_of(day) < within
+    return start_of(neighbour) - max([event.time for event in events]) <= within
 
 
 def _tied(earlier: Sequence[Event], later: Sequence[Event], within: int) -> bool:
     if not earlier or not later:
         return False
-    return min(event.time for event in later) - max(event.time for event in earlier) <= within
+    return min([event.time for event in later]) - max([event.time for event in earlier]) <= within
 
 
 def derive(events: Mapping[date, Sequence[Event]], visitor: str, funnels: Sequence[Funnel]) -> Derived:

@@ -50,8 +50,9 @@ def _load(cql: Cql, targets: Sequence[Target], within: int) -> list[dict[date, l
         keys = [(n, one, day) for n, target in enumerate(targets) for day in missing[n] for one in target.ids]
         for n, absent in enumerate(missing):
             loaded[n] |= {day: [] for day in absent}
-        for (n, _, day), events in zip(keys, read_events(cql, [key[1:] for key in keys]), strict=True):
-            loaded[n][day] += events
+        found = read_events(cql, [(one, day) for _, one, day in keys])
+        for n, one, day in keys:
+            loaded[n][day] += found[one, day]
         missing = [visitor.missing_neighbours(days, want, within) for days, want in zip(loaded, wanted, strict=True)]
     return [{day: days[day] for day in want} for days, want in zip(loaded, wanted, strict=True)]
 
@@ -77,5 +78,5 @@ def _months(runs: list[tuple[date, date]]) -> Iterator[tuple[str, date, date]]:
         while first <= last:
             next_month = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
             end = min(last + _ONE, next_month)
-            yield f"{first:%Y-%m}", first, end
+            yield first.isoformat()[:7], first, end
             first = end
