@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
+from py4j.protocol import Py4JJavaError
 
 from clicktrail import store
 from clicktrail.errors import ClicktrailError
@@ -99,11 +100,13 @@ def run(spark: SparkSession, settings: Settings, how: Run) -> None:
             _run(spark, settings, how, checkpoint, session, lease)
     except (DriverException, NoHostAvailable) as error:
         raise ClicktrailError(_cassandra_failed(error)) from error
+    except Py4JJavaError as error:  # of a refresh: executors have a part in it
+        raise ClicktrailError(_in_a_sentence(str(error))) from error
 
 
 def _run(spark: SparkSession, settings: Settings, how: Run, checkpoint: str, session: Session, lease: Lease) -> None:
     tables = Tables(spark, settings.cassandra_keyspace)
-    answers = Answers(tables, session, lease)
+    answers = Answers(spark, settings, session, lease)
     writer = BatchWriter(settings, tables, session, lease, [answers])
     query = _start(spark, settings, how, checkpoint, writer)
     try:

@@ -125,13 +125,15 @@ def check(session: Session, stored: list[Event]) -> None:
     assert sum(visits for _, visits in days.values()) == len(made)
 
 
-def test_a_refresh_that_dies_anywhere_is_made_good(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresh_that_dies_anywhere_is_made_good(
+    pipeline: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = random.Random(4)
     monkeypatch.setattr(refresh, "Cql", Brittle)
     lease = Lease(session, "crash", 30)
     lease.acquire()
     try:
-        answers = refresh.Answers(SimpleNamespace(), session, lease)  # type: ignore[arg-type]
+        answers = refresh.Answers(SimpleNamespace(), pipeline, session, lease)  # type: ignore[arg-type]
         cql = Cql(session)
         waiting = events(source)
         source.shuffle(waiting)

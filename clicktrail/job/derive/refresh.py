@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pyspark.sql.functions as F
 from cassandra.cluster import Session
 
-from clicktrail.job.derive import days, funnels, known, pending, top_pages, visits
+from clicktrail.job.derive import days, funnels, known, pending, spread, top_pages
 from clicktrail.job.derive.cql import Cql
 from clicktrail.job.derive.funnels import Funnel
 from clicktrail.job.derive.pending import PageSpan
 from clicktrail.job.lease import Lease
 from clicktrail.job.tables import Tables
+from clicktrail.settings import Settings
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +36,16 @@ class Answers:
 
     def __init__(
         self,
-        tables: Tables,
+        spark: SparkSession,
+        settings: Settings,
         session: Session,
         lease: Lease,
         kept: Sequence[Funnel] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Notes of earlier runs count as touched; ``kept`` are the funnels, by default those of the package's file."""
-        self._tables = tables
+        self._spark = spark
+        self._settings = settings
         self._cql = Cql(session)
         self._lease = lease
         self._funnels = funnels.load() if kept is None else kept
@@ -52,7 +55,8 @@ class Answers:
 
     def note(self, days: DataFrame, calls: DataFrame, gone: list[Any], write_time: int) -> None:
         """Note what a batch is about to touch, before its events are written."""
-        self._tables.append(pending.TABLE, pending.notes(days, calls).withColumn("write_time", F.lit(write_time)))
+        rows = pending.notes(days, calls).withColumn("write_time", F.lit(write_time))
+        Tables(self._spark, self._settings.cassandra_keyspace).append(pending.TABLE, rows)
         spans = {PageSpan(row.site, row.page_path, pending.five_minutes(row.minute)) for row in gone}
         pending.note_pages(self._cql, spans, write_time)
         self._touched = True
@@ -85,7 +89,7 @@ class Answers:
     def _make(self, notes: pending.Pending, write_time: int) -> None:
         targets, moves = known.settle(self._cql, notes, write_time)
         self._lease.check()
-        touched = visits.refresh(self._cql, targets, self._funnels, write_time)
+        touched = spread.refresh(self._spark, self._settings, self._cql, targets, self._funnels, write_time)
         self._lease.check()
         days.refresh(self._cql, touched, self._funnels, write_time)
         known.enter(self._cql, moves, write_time)
