@@ -1,13 +1,14 @@
 """Reading by key asks for several visitors and days at once, and gives each its own."""
 
+import gc
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from clicktrail.job.derive import known, spread, visits
+from clicktrail.job.derive import known, spread
 from clicktrail.job.derive.event import Event, start_of
-from clicktrail.job.derive.known import Target, read_events
+from clicktrail.job.derive.known import read_events
 from clicktrail.settings import Settings
 
 DAY = date(2026, 11, 20)
@@ -47,11 +48,13 @@ def test_each_gets_its_own_events_and_no_request_reads_more_than_it_may() -> Non
     assert len(table.asked) == 3 + 3 + 1  # 49 visitors of one day, 45 days of one visitor, two days of one
 
 
-def test_a_few_visitors_are_done_without_spark(monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[int] = []
-    monkeypatch.setattr(visits, "refresh", lambda _, targets, *__: done.append(len(targets)) or {DAY})
-    few = [Target(f"v{n}", frozenset({DAY}), ()) for n in range(spread.FEW)]
-    assert spread.refresh(None, Settings(), None, few, (), 1) == {DAY}  # type: ignore[arg-type]
-    assert done == [spread.FEW]
-    with pytest.raises(AttributeError):  # one more, and Spark would be asked
-        spread.refresh(None, Settings(), None, [*few, few[0]], (), 1)  # type: ignore[arg-type]
+def test_a_single_piece_is_done_without_spark() -> None:
+    def work(cql: object, piece: int) -> tuple[object, int]:
+        return cql, piece + 1
+
+    threshold = gc.get_threshold()
+    assert spread.each(None, Settings(), "cql", work, [1]) == [("cql", 2)]  # type: ignore[arg-type]
+    assert spread.each(None, Settings(), "cql", work, []) == []  # type: ignore[arg-type]
+    assert gc.get_threshold() == threshold
+    with pytest.raises(AttributeError):  # one more, and Spark is asked
+        spread.each(None, Settings(), "cql", work, [1, 2])  # type: ignore[arg-type]

@@ -14,6 +14,8 @@ from clicktrail.job.derive.event import COLUMNS, Event, day_of
 from clicktrail.job.derive.identity import Claim
 from clicktrail.job.derive.pending import Pending
 
+AT_ONCE = 4_000
+"""Visitors whose days and claims are held in memory together."""
 TABLE = "visitors"
 SEEN, CLAIMS, CLAIMED = "seen", "claims", "claimed"
 _COLUMNS = ("user_id", "kind", "day", "other_id", "time", "event_id")
@@ -23,7 +25,6 @@ _KNOWN = f"SELECT user_id, kind, to_unix_timestamp(day), other_id, time, event_i
 _EVENTS = f"SELECT {', '.join(COLUMNS)} FROM events_by_user_day WHERE user_id IN ? AND day IN ?"
 _IDENTITIES = "SELECT anonymous_id, user_id FROM identities WHERE anonymous_id IN ?"
 _PARTITIONS = 20  # that one request reads: managed Cassandras allow no more
-_AT_ONCE = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +51,17 @@ class Target(NamedTuple):
     visitor: str
     days: frozenset[date]
     ids: tuple[str, ...]
+
+
+class LookedAt(NamedTuple):
+    """What the notes on some visitors come to."""
+
+    known: dict[str, Known]
+    """Those who claim or are claimed."""
+    changed: set[str]
+    """Ids that claims on have changed."""
+    concerned: set[str]
+    """Visitors whose claims were looked at."""
 
 
 class Move(NamedTuple):
@@ -100,21 +112,26 @@ def _together(visitor_days: Iterable[tuple[str, date]]) -> Iterator[tuple[Sequen
             yield part, same
 
 
-def settle(cql: Cql, notes: Pending, write_time: int) -> tuple[list[Target], list[Move]]:
-    """Bring ``visitors`` up to date with the events; returns who is to be derived anew, and which ids change hands.
+def look_at(cql: Cql, notes: Pending, write_time: int) -> LookedAt:
+    """Bring ``visitors`` up to date with the events of some noted visitors' days."""
+    found = read(cql, notes.visitors)
+    changed, concerned = _settle_claims(cql, notes, found, write_time)
+    _enter_days(cql, notes, found, write_time)
+    return LookedAt({visitor: one for visitor, one in found.items() if one.claims or one.claimed}, changed, concerned)
+
+
+def settle(cql: Cql, notes: Pending, looked_at: Iterable[LookedAt], write_time: int) -> tuple[list[Target], list[Move]]:
+    """Who is to be derived anew, and which ids change hands, once all noted visitors are looked at.
 
     The moves are to be entered with :func:`enter` after the targets are derived: until then a crash finds them again.
     """
     known: dict[str, Known] = {}
     changed: set[str] = set(notes.identities)
     again: set[str] = set()
-    for part in notes.parts(_AT_ONCE):
-        found = read(cql, part.visitors)
-        differing, concerned = _settle_claims(cql, part, found, write_time)
-        _enter_days(cql, part, found, write_time)
-        changed |= differing
-        again |= concerned
-        known |= {visitor: one for visitor, one in found.items() if one.claims or one.claimed}
+    for part in looked_at:
+        known |= part.known
+        changed |= part.changed
+        again |= part.concerned
     known |= read(cql, changed | again)
     moves, moved_days = _moves(cql, known, changed, notes, write_time)
     days: dict[str, set[date]] = defaultdict(set, moved_days)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyspark.sql.functions as F
 from cassandra.cluster import Session
 
-from clicktrail.job.derive import days, funnels, known, pending, spread, top_pages
-from clicktrail.job.derive.cql import Cql
+from clicktrail.job.derive import days, funnels, known, pending, spread, top_pages, visits
+from clicktrail.job.derive.cql import Cql, chunks
 from clicktrail.job.derive.funnels import Funnel
 from clicktrail.job.derive.pending import PageSpan
 from clicktrail.job.lease import Lease
@@ -87,9 +88,12 @@ class Answers:
         )
 
     def _make(self, notes: pending.Pending, write_time: int) -> None:
-        targets, moves = known.settle(self._cql, notes, write_time)
+        each = partial(spread.each, self._spark, self._settings, self._cql)
+        looked_at = each(partial(known.look_at, write_time=write_time), list(notes.parts(known.AT_ONCE)))
+        targets, moves = known.settle(self._cql, notes, looked_at, write_time)
         self._lease.check()
-        touched = spread.refresh(self._spark, self._settings, self._cql, targets, self._funnels, write_time)
+        derive = partial(visits.refresh, funnels=tuple(self._funnels), write_time=write_time)
+        touched = set().union(*each(derive, list(chunks(targets, visits.AT_ONCE))))
         self._lease.check()
         days.refresh(self._cql, touched, self._funnels, write_time)
         known.enter(self._cql, moves, write_time)

@@ -1,36 +1,48 @@
-"""Visits of many visitors, derived on Spark's executors: each of them reads, derives and writes on its own."""
+"""Pieces of work on Spark's executors: each of them reads, derives and writes on its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from clicktrail.job import worker
-from clicktrail.job.derive import visits
-from clicktrail.job.derive.cql import Cql, chunks
-from clicktrail.job.derive.funnels import Funnel
-from clicktrail.job.derive.known import Target
+from clicktrail.job.derive.cql import Cql
 from clicktrail.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-FEW = 500
-"""Visitors that are done in the driver before a job of Spark's would have begun."""
+T = TypeVar("T")
+R = TypeVar("R")
+Work = Callable[[Cql, T], R]
 
 
-def refresh(
-    spark: SparkSession, settings: Settings, cql: Cql, targets: Sequence[Target], funnels: Sequence[Funnel], time: int
-) -> set[date]:
-    """What :func:`visits.refresh` does, on all executors; ``cql`` is the driver's own, for few targets."""
-    if len(targets) <= FEW:
-        return visits.refresh(cql, targets, funnels, time)
-    pieces = list(chunks(targets, visits.AT_ONCE))
-    tasks = spark.sparkContext.parallelize(pieces, len(pieces))
-    return set().union(*tasks.map(partial(_refresh, settings, tuple(funnels), time)).collect())
+def each(spark: SparkSession, settings: Settings, cql: Cql, work: Work[T, R], pieces: Sequence[T]) -> list[R]:
+    """What ``work`` gives for each of the pieces.
+
+    A single piece is done in the driver, with its ``cql``, before a job of Spark's would have begun. ``work`` and what
+    it takes and gives must pickle; a piece may be done more than once.
+    """
+    if len(pieces) <= 1:
+        with _garbage_seldom_looked_for():
+            return [work(cql, piece) for piece in pieces]
+    return spark.sparkContext.parallelize(pieces, len(pieces)).map(partial(_in_executor, settings, work)).collect()
 
 
-def _refresh(settings: Settings, funnels: Sequence[Funnel], time: int, targets: Sequence[Target]) -> set[date]:
-    return visits.refresh(worker.cql(settings), targets, funnels, time)
+def _in_executor(settings: Settings, work: Work[T, R], piece: T) -> R:
+    with _garbage_seldom_looked_for():
+        return work(worker.cql(settings), piece)
+
+
+@contextmanager
+def _garbage_seldom_looked_for() -> Iterator[None]:
+    """Events and rows by the ten thousand, none of them in a cycle: looking for cycles takes a sixth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import orjson
 
 from clicktrail.job.derive import visitor
-from clicktrail.job.derive.cql import Cql, Write, chunks, insert
+from clicktrail.job.derive.cql import Cql, Write, insert
 from clicktrail.job.derive.event import Event
 from clicktrail.job.derive.funnels import Funnel
 from clicktrail.job.derive.known import Target, read_events
@@ -30,14 +30,13 @@ _NO_PART = "DELETE FROM visitor_parts USING TIMESTAMP ? WHERE day = ? AND shard 
 
 
 def refresh(cql: Cql, targets: Sequence[Target], funnels: Sequence[Funnel], write_time: int) -> set[date]:
-    """Derive the targets' days anew; returns the days whose sums change."""
+    """Derive the targets' days anew, ``AT_ONCE`` of them at most; returns the days whose sums change."""
     days: set[date] = set()
-    for some in chunks(targets, AT_ONCE):
-        writes: list[Write] = []
-        for target, events in zip(some, _load(cql, some, visitor.reach(funnels)), strict=True):
-            days |= events.keys()
-            writes += _writes(target.visitor, events, visitor.derive(events, target.visitor, funnels), write_time)
-        cql.write(writes)
+    writes: list[Write] = []
+    for target, events in zip(targets, _load(cql, targets, visitor.reach(funnels)), strict=True):
+        days |= events.keys()
+        writes += _writes(target.visitor, events, visitor.derive(events, target.visitor, funnels), write_time)
+    cql.write(writes)
     return days
 
 
