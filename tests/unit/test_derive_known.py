@@ -52,9 +52,14 @@ def test_a_single_piece_is_done_without_spark() -> None:
     def work(cql: object, piece: int) -> tuple[object, int]:
         return cql, piece + 1
 
-    threshold = gc.get_threshold()
     assert spread.each(None, Settings(), "cql", work, [1]) == [("cql", 2)]  # type: ignore[arg-type]
     assert spread.each(None, Settings(), "cql", work, []) == []  # type: ignore[arg-type]
-    assert gc.get_threshold() == threshold
     with pytest.raises(AttributeError):  # one more, and Spark is asked
         spread.each(None, Settings(), "cql", work, [1, 2])  # type: ignore[arg-type]
+
+
+def test_garbage_is_looked_for_again_as_before_afterwards() -> None:
+    before = gc.get_threshold()
+    with spread.garbage_seldom_looked_for():
+        assert gc.get_threshold()[0] > before[0]
+    assert gc.get_threshold() == before

@@ -32,11 +32,13 @@ class Step:
     event: str | None = None
     page: str | None = None
 
-    def matches(self, event: Event) -> bool:
-        """Whether an event is this step."""
+    def places(self, events: Iterable[Event]) -> list[int]:
+        """Which of the events are this step."""
         if self.event is not None:
-            return event.event_type == "track" and event.event_name == self.event
-        return event.is_page_call and event.page_path == self.page
+            kind, name = "track", self.event
+            return [n for n, event in enumerate(events) if event.event_name == name and event.event_type == kind]
+        kind, page = "page", self.page
+        return [n for n, event in enumerate(events) if event.page_path == page and event.event_type == kind]
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,10 @@ def _funnel(table: Mapping[str, Any]) -> Funnel:
 def tries(events: Iterable[Event], funnel: Funnel) -> dict[date, list[int]]:
     """How far a visitor got, by the day of entry: milliseconds from the step before for each step taken, first 0."""
     ordered = sorted([event for event in events if not event.is_bot], key=place)
-    entries = [n for n, event in enumerate(ordered) if funnel.steps[0].matches(event)]
+    entries = funnel.steps[0].places(ordered)
     if not entries:
         return {}
-    later = [[n for n, event in enumerate(ordered) if step.matches(event)] for step in funnel.steps[1:]]
+    later = [step.places(ordered) for step in funnel.steps[1:]]
     best: dict[date, list[int]] = {}
     for entry in entries:
         taken = _walk(entry, ordered, later, funnel.window)

@@ -75,11 +75,12 @@ class Answers:
         """
         started = self._clock()
         write_time = self._lease.next_write_time()
-        notes = pending.read(self._cql)
-        if notes:
-            self._make(notes, write_time)
-            self._lease.check()
-            pending.clear(self._cql, write_time)
+        with spread.garbage_seldom_looked_for():
+            notes = pending.read(self._cql)
+            if notes:
+                self._make(notes, write_time)
+                self._lease.check()
+                pending.clear(self._cql, write_time)
         self._touched = False
         took = self._clock() - started
         self._next = self._clock() + max(PAUSE, min(_SHARE * took, _LONGEST_PAUSE))

@@ -157,7 +157,7 @@ def _orders(events: list[Event]) -> tuple[int, float]:
     """Number and revenue of the completed orders; one that is said twice counts as it was said first."""
     by_id: dict[str, float] = {}
     for event in events:
-        if event.event_type == "track" and event.event_name == ORDER:
+        if event.event_name == ORDER and event.event_type == "track":
             by_id.setdefault(
                 event.order_id or f"\x1f{event.user_id}\x1f{event.event_id}\x1f{event.time}", event.revenue or 0.0
             )

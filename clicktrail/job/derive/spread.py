@@ -27,18 +27,17 @@ def each(spark: SparkSession, settings: Settings, cql: Cql, work: Work[T, R], pi
     it takes and gives must pickle; a piece may be done more than once.
     """
     if len(pieces) <= 1:
-        with _garbage_seldom_looked_for():
-            return [work(cql, piece) for piece in pieces]
+        return [work(cql, piece) for piece in pieces]
     return spark.sparkContext.parallelize(pieces, len(pieces)).map(partial(_in_executor, settings, work)).collect()
 
 
 def _in_executor(settings: Settings, work: Work[T, R], piece: T) -> R:
-    with _garbage_seldom_looked_for():
+    with garbage_seldom_looked_for():
         return work(worker.cql(settings), piece)
 
 
 @contextmanager
-def _garbage_seldom_looked_for() -> Iterator[None]:
+def garbage_seldom_looked_for() -> Iterator[None]:
     """Events and rows by the ten thousand, none of them in a cycle: looking for cycles takes a sixth of the time."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, *before[1:])
