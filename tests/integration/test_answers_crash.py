@@ -16,6 +16,7 @@ from clicktrail.job.derive import pending, refresh, sessions
 from clicktrail.job.derive.cql import Cql, Write, insert
 from clicktrail.job.derive.event import Event, day_of
 from clicktrail.job.derive.identity import claims, owner
+from clicktrail.job.derive.traffic import Traffic
 from clicktrail.job.lease import Lease
 from clicktrail.settings import Settings
 
@@ -156,3 +157,37 @@ def test_a_refresh_that_dies_anywhere_is_made_good(
         check(session, stored)
     finally:
         lease.release()
+
+
+def visit(name: str, text: str) -> sessions.Session:
+    return sessions.Session(
+        name, "2024-02", text, START, START, 1.5, 1, 1, text, text, text, text, text, text, text, text, text, text,
+        1, 1.5, True, False,
+    )  # fmt: skip
+
+
+def test_no_request_is_larger_than_cassandra_takes(session: Session) -> None:
+    """Cassandra counts times and keys of each cell as well, and refuses requests that come to 50 KiB."""
+    write_time = 10**15
+    of_visit, of_day = insert("sessions_by_user", sessions.Session._fields), insert("traffic_by_day", Traffic._fields)
+    visits = [
+        Write(("sessions_by_user", f"{n} {size}"), of_visit, (*visit(f"{n} {size}", "x" * size), write_time))
+        for size in (1, 100, 3_000)
+        for n in range(100)
+    ]
+    sites, hours = {f"{n}.example": n for n in range(50)}, [1] * 24
+    traffic = []
+    for number in range(40):
+        day = (START + timedelta(days=31 * number)).date()
+        row = (f"{day:%Y-%m}", day, 1, 1, 1, 1, 1, 1, 1.5, 1.5, 1, 1, 1, hours, *[sites] * 4)
+        traffic.append(Write(("traffic_by_day", row[0]), of_day, (*row, write_time)))
+    empty(session)
+    Cql(session).write(visits + traffic)
+    assert len(list(session.execute("SELECT day FROM traffic_by_day"))) == len(traffic)
+    assert len(list(session.execute("SELECT user_id FROM sessions_by_user"))) == len(visits)
+    empty(session)
+
+
+def empty(session: Session) -> None:
+    for table in ("traffic_by_day", "sessions_by_user"):
+        session.execute(f"TRUNCATE {table}")

@@ -82,14 +82,14 @@ def test_nothing_is_asked_for_no_keys(asked: list[list[Any]]) -> None:
     assert asked == []
 
 
-def texts(*values: str) -> list[BoundStatement]:
+def texts(*values: str) -> list[tuple[int, BoundStatement]]:
     statement = Statement(prepared("INSERT", UTF8Type))
-    return [statement.bound((value,)) for value in values]
+    return [(statement.size(bound), bound) for bound in (statement.bound((value,)) for value in values)]
 
 
 def test_requests_are_cut_by_rows_by_size_and_by_partitions() -> None:
     assert [len(batch) for batch in cql._batches([texts(*"x" * 120)])] == [50, 50, 20]
-    assert [len(batch) for batch in cql._batches([texts(*["x" * 9_000] * 3)])] == [1, 1, 1]
+    assert [len(batch) for batch in cql._batches([texts(*["x" * 17_000] * 3)])] == [1, 1, 1]
     assert [len(batch) for batch in cql._batches([texts("x", "y") for _ in range(23)])] == [20, 20, 6]
     assert list(cql._batches([])) == []
     assert [list(part) for part in chunks([1, 2, 3], 2)] == [[1, 2], [3]]
@@ -146,3 +146,11 @@ def test_what_is_missing_stays_unset_and_what_is_too_much_is_an_error() -> None:
     assert statement.bound(("a", None)).values == [b"a", UNSET_VALUE]
     with pytest.raises(ValueError, match="zip"):
         statement.bound(("a", 1, 2))
+
+
+def test_the_size_of_a_row_counts_what_cassandra_adds() -> None:
+    statement = Statement(prepared("INSERT", UTF8Type, BooleanType, MapType.apply_parameters([UTF8Type, LongType])))
+    assert statement.size(statement.bound(("abc", None, None))) == 60 + 24 + 3
+    assert statement.size(statement.bound(("abc", True, None))) == 60 + 24 + 3 + 24 + 1
+    in_a_map = 4 + 2 * (4 + 1 + 4 + 8)
+    assert statement.size(statement.bound(("abc", None, {"a": 1, "b": 2}))) == 60 + 24 + 3 + 24 + in_a_map + 2 * 40

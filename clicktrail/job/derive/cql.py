@@ -19,7 +19,7 @@ from cassandra.concurrent import execute_concurrent
 from cassandra.protocol import OverloadedErrorMessage
 from cassandra.query import BatchStatement, BatchType, BoundStatement, tuple_factory
 
-from clicktrail.job.derive.encoding import Statement, size
+from clicktrail.job.derive.encoding import Statement
 
 _AT_ONCE = 64
 _ATTEMPTS = 5
@@ -27,11 +27,13 @@ _PATIENCE = 120.0  # seconds for one request
 _BUSY = (OperationTimedOut, ReadTimeout, WriteTimeout, Unavailable, OverloadedErrorMessage)
 _BATCH_ROWS = 50
 _BATCH_PARTITIONS = 10  # unlogged_batch_across_partitions_warn_threshold
-_BATCH_BYTES = 16_384  # far below batch_size_fail_threshold
+_BATCH_BYTES = 32_768  # batch_size_fail_threshold is 51,200
 
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
+Sized = tuple[int, BoundStatement]
+"""A write and its size in bytes."""
 T = TypeVar("T")
 
 
@@ -62,9 +64,11 @@ class Cql:
 
     def write(self, writes: Iterable[Write]) -> None:
         """Carry out writes in any order: their write times decide, not their order."""
-        by_partition: dict[tuple[Any, ...], list[BoundStatement]] = defaultdict(list)
+        by_partition: dict[tuple[Any, ...], list[Sized]] = defaultdict(list)
         for write in writes:
-            by_partition[write.partition].append(self._prepare(write.statement).bound(write.values))
+            statement = self._prepare(write.statement)
+            bound = statement.bound(write.values)
+            by_partition[write.partition].append((statement.size(bound), bound))
         self._execute([_together(part) for part in _batches(by_partition.values())])
 
     def _execute(self, statements: list[Any]) -> list[Any]:
@@ -122,21 +126,20 @@ def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
-def _batches(partitions: Iterable[list[BoundStatement]]) -> Iterator[list[BoundStatement]]:
+def _batches(partitions: Iterable[list[Sized]]) -> Iterator[list[BoundStatement]]:
     """What goes into one request each: within the limits of rows, partitions and bytes."""
     batch: list[BoundStatement] = []
     number = left = 0
     for partition in partitions:
         number += 1
-        for bound in partition:
-            bytes_more = size(bound)
-            if batch and (len(batch) == _BATCH_ROWS or number > _BATCH_PARTITIONS or bytes_more > left):
+        for size, bound in partition:
+            if batch and (len(batch) == _BATCH_ROWS or number > _BATCH_PARTITIONS or size > left):
                 yield batch
                 batch, number = [], 1
             if not batch:
                 left = _BATCH_BYTES
             batch.append(bound)
-            left -= bytes_more
+            left -= size
     if batch:
         yield batch
 

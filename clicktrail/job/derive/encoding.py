@@ -23,6 +23,8 @@ _EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)
 _EPOCH_DAY = 2**31 - date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 
+_ROW, _CELL, _ELEMENT = 60, 24, 40  # bytes that come on top of what a row, a cell, an element of a collection holds
+
 Encoder = Callable[[Any], bytes]
 
 
@@ -32,7 +34,9 @@ class Statement:
     def __init__(self, prepared: PreparedStatement) -> None:
         """``prepared`` is by the session that will execute it."""
         self._prepared = prepared
-        self._encoders = tuple(_encoder(column.type, prepared.protocol_version) for column in prepared.column_metadata)
+        kinds = [column.type for column in prepared.column_metadata]
+        self._encoders = tuple(_encoder(kind, prepared.protocol_version) for kind in kinds)
+        self._collections = tuple(n for n, kind in enumerate(kinds) if kind.typename in ("list", "set", "map"))
 
     def bound(self, values: Sequence[Any]) -> BoundStatement:
         """The statement with values for all of its marks.
@@ -46,10 +50,16 @@ class Statement:
         ]
         return bound
 
-
-def size(bound: BoundStatement) -> int:
-    """About how many bytes a statement takes on the wire."""
-    return 40 + sum([4 + len(value) for value in bound.values if value is not UNSET_VALUE])
+    def size(self, bound: BoundStatement) -> int:
+        """Bytes that Cassandra counts at most for a row in a batch: with each cell and each element goes its time."""
+        cells = [value for value in bound.values if value is not UNSET_VALUE]
+        elements = [bound.values[n] for n in self._collections if bound.values[n] is not UNSET_VALUE]
+        return (
+            _ROW
+            + _CELL * len(cells)
+            + sum(map(len, cells))
+            + _ELEMENT * sum([int.from_bytes(value[:4], "big") for value in elements])
+        )
 
 
 def _timestamp(moment: datetime) -> bytes:
