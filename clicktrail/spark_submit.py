@@ -15,7 +15,6 @@ from clicktrail.settings import PROJECT, Settings
 
 JOB = PROJECT / "spark_jobs" / "clickstream_job.py"
 LOGGING = PROJECT / "clicktrail" / "job" / "log4j2.properties"
-EXTENSIONS = "com.datastax.spark.connector.CassandraSparkExtensions"
 
 
 def spark_home() -> Path:
@@ -35,7 +34,6 @@ def spark_conf(settings: Settings) -> dict[str, str]:
     """The configuration that the job needs from the very start of its JVM, whoever submits it."""
     logging = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
     conf = {
-        "spark.sql.extensions": EXTENSIONS,
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.driver.memory": settings.spark_driver_memory,

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         runner.checked_checkpoint(settings)
         how = runner.Run(options.trigger, options.max_minutes)
         window = waiting.parse_window(options.window)
-        spark = session.create(settings)
+        spark = session.create()
         try:
             runner.run(spark, settings, how)
         except LeaseHeldError as held:

@@ -16,11 +16,11 @@ from orjson import dumps
 
 from clicktrail.events import FIELD_NAMES, SEGMENT_TYPES
 from clicktrail.events import DeadLetterReason as Reason
-from clicktrail.job import checks, parts, times
+from clicktrail.job import cells, checks, parts, times
 from clicktrail.job.checks import MAX_KEY_BYTES, SHORT_KEY
 from clicktrail.job.strict_json import Rejected, read_object
 
-__all__ = ["MAX_KEY_BYTES", "Decoded", "Row", "decode", "decode_row"]
+__all__ = ["MAX_KEY_BYTES", "Decoded", "Event", "Rejection", "decode", "event", "event_cells"]
 
 _ENVELOPE_BYTES = 1_024
 """Allowance for a record's headers and framing, in bytes."""
@@ -34,8 +34,23 @@ _TOP = frozenset(
 )
 _CONTEXT = frozenset({"page", "userAgent", "ip", "locale", "campaign", "library"})
 
-Row = tuple[tuple[Any, ...] | None, bytes | None, str | None, str | None]
-"""As :class:`Decoded`, the fields as a tuple in the order of ``clicktrail.events.FIELDS``."""
+
+class Rejection(NamedTuple):
+    """Why a record is none of ours."""
+
+    reason: str
+    detail: str
+
+
+class Event(NamedTuple):
+    """A record that was taken: its parts, and what they are joined to."""
+
+    head: tuple[Any, ...]
+    """The values of the fields up to ``sent_at``."""
+    page: parts.Part
+    client: parts.Part
+    properties: parts.Part
+    json: bytes
 
 
 class Decoded(NamedTuple):
@@ -69,12 +84,15 @@ def decode(
         offset: where it was read.
         max_record_bytes: largest record that may be produced.
     """
-    row, text, reason, detail = decode_row(value, key, received_at, topic, partition, offset, max_record_bytes)
-    fields = None if row is None else dict(zip(FIELD_NAMES, row, strict=True))
-    return Decoded(fields, text, reason, detail)
+    outcome = event(value, key, received_at, topic, partition, offset, max_record_bytes)
+    if isinstance(outcome, Rejection):
+        return Decoded(None, None, *outcome)
+    head, page, client, properties, text = outcome
+    row = (*head, *page.values, *client.values, *properties.values, topic, partition, offset)
+    return Decoded(dict(zip(FIELD_NAMES, row, strict=True)), text)
 
 
-def decode_row(
+def event(
     value: bytes | None,
     key: bytes | None,
     received_at: int,
@@ -82,7 +100,7 @@ def decode_row(
     partition: int,
     offset: int,
     max_record_bytes: int,
-) -> Row:
+) -> Event | Rejection:
     """As :func:`decode`, for many records."""
     key_bytes = len(key) if key else 0
     try:
@@ -100,17 +118,36 @@ def decode_row(
             checks.case(context, _CONTEXT, "context.")
         page_of, client_of, properties_of = parts.KEPT if size <= parts.LONGEST else parts.FRESH
         get = context.get
-        page, page_json = page_of(dumps((get("page"), get("campaign"))))
-        client, client_json = client_of(dumps((get("userAgent"), get("ip"), get("locale"))))
+        page = page_of(dumps((get("page"), get("campaign"))))
+        client = client_of(dumps((get("userAgent"), get("ip"), get("locale"))))
         given = checks.an_object(raw, "properties", "") or checks.an_object(raw, "traits", "")
-        properties, properties_json = properties_of(dumps(given)) if given else parts.NO_PROPERTIES
+        properties = properties_of(dumps(given)) if given else parts.NO_PROPERTIES
         source_json = b"%b%d}" % (_source(topic, partition), offset)
-        text = b"".join((head_json, page_json, client_json, properties_json, source_json))
+        text = b"".join((head_json, page.json, client.json, properties.json, source_json))
         if len(text) + key_bytes + _ENVELOPE_BYTES > max_record_bytes:
             raise Rejected(Reason.RECORD_TOO_LARGE, f"the event would have {len(text)} bytes, over {max_record_bytes}")
     except Rejected as rejected:
-        return None, None, rejected.reason.value, rejected.detail
-    return (*head, *page, *client, *properties, topic, partition, offset), text, None, None
+        return Rejection(rejected.reason.value, rejected.detail)
+    return Event(head, page, client, properties, text)
+
+
+def event_cells(taken: Event, topic: str, partition: int, offset: int, write_time: int) -> bytes:
+    """An event as a row for the event store: the cells of all fields, and of the write time."""
+    return b"".join(
+        (
+            cells.head(taken.head),
+            taken.page.cells,
+            taken.client.cells,
+            taken.properties.cells,
+            _source_cells(topic, partition),
+            cells.tail(offset, write_time),
+        )
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _source_cells(topic: str, partition: int) -> bytes:
+    return cells.encode(("text", "int"), (topic, partition))
 
 
 def _head(raw: dict[str, Any], received_at: int) -> tuple[tuple[Any, ...], bytes]:

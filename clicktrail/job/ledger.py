@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from cassandra.cluster import Session
+
+from clicktrail.job.report import Tally
 
 QUERY = "clickstream"
 """Name of the job's one streaming query, in the ledger and in Spark's UI."""
@@ -41,27 +43,26 @@ class Entry:
         return self.good + sum(self.rejected.values())
 
 
-def entries(tallies: Iterable[Any], again: Mapping[int, int]) -> list[Entry]:
-    """Ledger entries of a batch from rows of ``transforms.tally``.
-
-    Args:
-        tallies: a row each source partition and reason.
-        again: a source partition's number of events that earlier batches had already brought.
-    """
-    by_partition: dict[int, list[Any]] = {}
+def entries(tallies: Iterable[Tally]) -> list[Entry]:
+    """Ledger entries of a batch from what its shares counted."""
+    by_partition: dict[int, list[Tally]] = {}
     for row in tallies:
         by_partition.setdefault(row.source_partition, []).append(row)
-    return [_entry(partition, rows, again.get(partition, 0)) for partition, rows in sorted(by_partition.items())]
+    return [_entry(partition, rows) for partition, rows in sorted(by_partition.items())]
 
 
-def _entry(partition: int, rows: list[Any], again: int) -> Entry:
+def _entry(partition: int, rows: list[Tally]) -> Entry:
+    rejected: Counter[str] = Counter()
+    for row in rows:
+        if row.reason is not None:
+            rejected[row.reason] += row.records
     return Entry(
         partition=partition,
         first_offset=min(row.first_offset for row in rows),
         last_offset=max(row.last_offset for row in rows),
         good=sum(row.records for row in rows if row.reason is None),
-        rejected={row.reason: row.records for row in rows if row.reason is not None},
-        repeats=sum(row.repeats for row in rows) + again,
+        rejected=dict(rejected),
+        repeats=sum(row.repeats for row in rows),
         late=sum(row.late for row in rows),
     )
 

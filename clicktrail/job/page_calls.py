@@ -1,117 +1,108 @@
 """Page calls as ``page_calls`` keeps them: many in a row, since a row a call would double the work of the store.
 
-A row holds the calls of a page's minute that one batch brought, with commas between them. A call is 51 characters:
-16 hexadecimal digits of who called, 16 of which event it is (xxHash64 of the visitor, of visitor, time and id), a
-letter (``p`` a person, ``b`` a crawler, ``x`` gone), and 18 digits of the event's write time. The same call may stand
-in several rows, after a crash for one: the latest letter counts. Among a million calls of one page in one minute two
-hashes are the same with a probability of three in a hundred million.
+A row holds the calls of a page's minute that one share of a batch brought, with commas between them. A call is 51
+characters: 16 hexadecimal digits of who called, 16 of which event it is (BLAKE2b of the visitor, of visitor, time and
+id), a letter (``p`` a person, ``b`` a crawler, ``x`` gone), and 18 digits of the event's write time. The same call may
+stand in several rows, after a crash for one: the latest letter counts. Among a million calls of one page in one minute
+two hashes are the same with a probability of three in a hundred million.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
 
-import pyspark.sql.functions as F
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
+from clicktrail.job.times import MILLISECONDS_A_DAY
 
-from clicktrail.job import marks
-from clicktrail.job.transforms import PAGE, is_page_call
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
-
-COUNTED = (*PAGE, "minute", "visitor", "is_bot")
-_OFFSETS_A_ROW = 5_000
-"""Bounds a row: a source partition adds at most so many calls to it, a quarter of a megabyte."""
-_CALL = (*PAGE, "minute", "visitor", "call")
+TABLE = "page_calls"
+_MINUTE = 60_000
+_HOUR = 3_600_000
+_COLUMNS = ("site", "page_path", "hour", "minute", "chunk", "part", "calls")
+_READ = f"SELECT calls FROM {TABLE} WHERE site = ? AND page_path = ? AND hour = ? AND minute = ?"
+_CALLS_A_ROW = 5_000
+"""Bounds a row: a quarter of a megabyte."""
+_SHARES = 1_000_000
+"""More than a batch has shares: ``part`` is the share's number, and this many times the number of its row."""
 _PERSON, _BOT, _GONE = "p", "b", "x"
 
 
-def of(events: DataFrame) -> DataFrame:
-    """The page calls among events.
+class PageMinute(NamedTuple):
+    """A minute of a page; ``minute`` in milliseconds since 1970."""
 
-    Columns: ``site, page_path, day, shard, minute, part, visitor, call, is_bot, letter, write_time``.
-    """
-    part = F.xxhash64("source_partition", F.floor(F.col("source_offset") / _OFFSETS_A_ROW))
-    return events.where(is_page_call()).select(
-        *PAGE,
-        "day",
-        marks.shard(*PAGE),
-        F.date_trunc("minute", "event_time").alias("minute"),
-        part.alias("part"),
-        *_hashes(),
-        "is_bot",
-        F.when(F.col("is_bot"), _BOT).otherwise(_PERSON).alias("letter"),
-        "write_time",
-    )
+    site: str
+    page_path: str
+    minute: int
+
+    @property
+    def day(self) -> int:
+        """Days since 1970."""
+        return self.minute // MILLISECONDS_A_DAY
 
 
-def taken_away(spark: SparkSession, gone: list[Any]) -> DataFrame:
-    """Calls that are now of another page, or of none (rows of ``transforms.GONE_CALL``), in the same form."""
-    schema = (
-        "site string, page_path string, minute timestamp, user_id string, event_time timestamp, event_id string, "
-        "write_time long"
-    )
-    rows = [(r.site, r.page_path, r.minute, r.user_id, r.event_time, r.event_id, r.gone_time) for r in gone]
-    calls = spark.createDataFrame(rows, schema)
-    part = F.pmod(F.xxhash64("event_id"), F.lit(16)).cast("long")
-    return calls.select(*PAGE, "minute", part.alias("part"), *_hashes(), F.lit(_GONE).alias("letter"), "write_time")
+class Views(NamedTuple):
+    """How often a page was seen in a minute."""
+
+    views: int
+    bot_views: int
+    visitors: int
+
+    def __add__(self, other: tuple[int, ...]) -> Views:  # type: ignore[override]
+        """Of both, where no visitor is in both."""
+        return Views(*map(sum, zip(self, other, strict=True)))
 
 
-def chunks(calls: DataFrame, chunk: int) -> DataFrame:
-    """Calls as rows of ``page_calls``; ``chunk`` is a number that no row had before, and their write time."""
-    written = F.lpad(F.col("write_time").cast("string"), 18, "0")
-    packed = F.concat(_hexadecimal("visitor"), _hexadecimal("call"), "letter", written)
-    rows = calls.groupBy(*PAGE, "minute", "part").agg(F.array_join(F.collect_list(packed), ",").alias("calls"))
-    return rows.withColumns({"hour": F.date_trunc("hour", "minute"), "chunk": F.lit(chunk), "write_time": F.lit(chunk)})
+def minute_of(site: str, page_path: str, time: int) -> PageMinute:
+    """The page's minute that a moment (milliseconds since 1970) is in."""
+    return PageMinute(site, page_path, time - time % _MINUTE)
 
 
-def there(rows: DataFrame) -> DataFrame:
-    """The calls that are there in rows with ``stored_calls``: ``site, page_path, minute, visitor, call, last``.
-
-    ``last`` has when it was written last, as 18 digits, and the letter.
-    """
-    calls = rows.select(*PAGE, "minute", F.explode(F.split("stored_calls", ",")).alias("packed")).select(
-        *PAGE,
-        "minute",
-        _number(F.substring("packed", 1, 16)).alias("visitor"),
-        _number(F.substring("packed", 17, 16)).alias("call"),
-        F.substring("packed", 34, 18).alias("written"),
-        F.substring("packed", 33, 1).alias("letter"),
-    )
-    # Of the same time "x" is the last: what was taken away at a write time was written with it.
-    last = calls.groupBy(*_CALL).agg(F.max(F.struct("written", "letter")).alias("last"))
-    return last.where(F.col("last.letter") != _GONE)
+def visitor_digits(user_id: str) -> str:
+    """Who called, in 16 hexadecimal digits."""
+    return _digits(user_id)
 
 
-def counted(calls: DataFrame) -> DataFrame:
-    """The calls that are ``there`` as COUNTED."""
-    return calls.select(*PAGE, "minute", "visitor", (F.col("last.letter") == _BOT).alias("is_bot"))
+def call(visitor: str, user_id: str, time: int, event_id: str, write_time: int, *, is_bot: bool) -> str:
+    """A call; ``visitor`` are the digits of the ``user_id``."""
+    return f"{visitor}{_digits(f'{user_id} {time} {event_id}')}{_BOT if is_bot else _PERSON}{write_time:018d}"
 
 
-def still_there(taken: DataFrame, calls: DataFrame) -> DataFrame:
-    """Of calls to take away those that are ``there``, and not written later: the others need no entry."""
-    found = taken.join(calls, list(_CALL))
-    return found.where(F.col("last.written").cast("long") <= F.col("write_time")).drop("last")
+def gone(user_id: str, time: int, event_id: str, write_time: int) -> str:
+    """That a call, as it was written at ``write_time``, is none of this page any more."""
+    return f"{_digits(user_id)}{_digits(f'{user_id} {time} {event_id}')}{_GONE}{write_time:018d}"
 
 
-def metrics(calls: DataFrame) -> DataFrame:
-    """Page calls (COUNTED, each once) counted by page and minute: rows of ``page_metrics``."""
-    by_visitor = calls.groupBy(*PAGE, "minute", "visitor").agg(
-        F.count("*").alias("views"), F.sum(F.col("is_bot").cast("long")).alias("bot_views")
-    )
-    return by_visitor.groupBy(*PAGE, "minute").agg(
-        F.sum("views").alias("views"), F.sum("bot_views").alias("bot_views"), F.count("*").alias("visitors")
-    )
+def _digits(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _hashes() -> tuple[Column, Column]:
-    call = F.xxhash64("user_id", F.unix_millis("event_time"), "event_id")
-    return F.xxhash64("user_id").alias("visitor"), call.alias("call")
+def writes(calls: Mapping[PageMinute, Sequence[str]], chunk: int, share: int) -> Iterator[Write]:
+    """Calls as rows; ``chunk`` is their write time, and a number that no other batch has."""
+    statement = insert(TABLE, _COLUMNS)
+    for page, packed in calls.items():
+        hour = page.minute - page.minute % _HOUR
+        for number, some in enumerate(chunks(packed, _CALLS_A_ROW)):
+            row = (page.site, page.page_path, hour, page.minute, chunk, number * _SHARES + share, ",".join(some), chunk)
+            yield Write((TABLE, page.site, page.page_path, hour), statement, row)
 
 
-def _hexadecimal(number: str) -> Column:
-    return F.lpad(F.hex(number), 16, "0")
+def read(cql: Cql, pages: Sequence[PageMinute]) -> dict[PageMinute, Views]:
+    """The calls of each page's minute, counted; a minute without any is left out."""
+    keys = [(page.site, page.page_path, page.minute - page.minute % _HOUR, page.minute) for page in pages]
+    counted = {page: count(text for (text,) in rows) for page, rows in zip(pages, cql.read(_READ, keys), strict=True)}
+    return {page: views for page, views in counted.items() if views.views}
 
 
-def _number(hexadecimal: Column) -> Column:
-    return F.conv(hexadecimal, 16, -10).cast("long")
+def count(rows: Iterable[str]) -> Views:
+    """The calls that stand in the rows of one page's minute, each once, as it was written last."""
+    last: dict[str, str] = {}
+    for row in rows:
+        for packed in row.split(","):
+            # Of the same time "x" is the last: what was taken away at a write time was written with it.
+            which, written = packed[:32], packed[33:] + packed[32]
+            if last.get(which, "") < written:
+                last[which] = written
+    there = {which: written[-1] for which, written in last.items() if written[-1] != _GONE}
+    bots = sum(letter == _BOT for letter in there.values())
+    return Views(len(there), bots, len({which[:16] for which in there}))

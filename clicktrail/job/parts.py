@@ -1,8 +1,8 @@
 """The parts of an event that repeat from one to the next: its page, its client, its properties.
 
 A visitor looks at few pages with one browser, and few products make most of the events. So a part is checked and
-enriched once, and kept together with the JSON of its fields. It is known by the JSON of what it is made of, which tells
-``1`` from ``1.0`` and ``true``. Rejections are not kept.
+enriched once, and kept together with the JSON and the cells of its fields. It is known by the JSON of what it is made
+of, which tells ``1`` from ``1.0`` and ``true``. Rejections are not kept.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from clicktrail import enrich
-from clicktrail.events import FIELD_NAMES, UNKNOWN_SITE
-from clicktrail.job import checks
+from clicktrail.events import FIELD_NAMES, FIELDS, UNKNOWN_SITE
+from clicktrail.job import cells, checks
 
 PAGE = frozenset({"url", "path", "referrer", "search", "title"})
 _CAMPAIGN = ("source", "medium", "name", "term", "content")
@@ -31,16 +31,21 @@ class Part(NamedTuple):
     values: tuple[Any, ...]
     json: bytes
     """``,"name":value`` of each that has a value."""
+    cells: bytes
+    """As the event store takes them (:mod:`clicktrail.job.cells`)."""
 
 
 def _maker(first: str, last: str, make: Callable[[Any], dict[str, Any]]) -> Callable[[bytes], Part]:
     """A function from JSON to the part from ``first`` to ``last``; ``make`` makes its fields of what the JSON says."""
-    names = FIELD_NAMES[FIELD_NAMES.index(first) : FIELD_NAMES.index(last) + 1]
+    fields_of_it = FIELDS[FIELD_NAMES.index(first) : FIELD_NAMES.index(last) + 1]
+    names = tuple(field.name for field in fields_of_it)
+    kinds = tuple(field.kind for field in fields_of_it)
 
     def part(text: bytes) -> Part:
         fields = make(orjson.loads(text))
         shown = orjson.dumps({name: fields[name] for name in names if fields.get(name) is not None})[1:-1]
-        return Part(tuple(map(fields.get, names)), shown and b"," + shown)
+        values = tuple(map(fields.get, names))
+        return Part(values, shown and b"," + shown, cells.encode(kinds, values))
 
     return part
 

@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from clicktrail.events import FIELD_NAMES, FIELDS
-from clicktrail.job.decode import MAX_KEY_BYTES, Row, decode_row
+from clicktrail.events import FIELD_NAMES
+from clicktrail.job.decode import MAX_KEY_BYTES, Rejection, event, event_cells
 from clicktrail.job.times import write_time
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-    from pyspark.sql.types import StructType
 
-_ARROW = {
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "date": pa.date32(),
-    "boolean": pa.bool_(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-}
-_NO_FIELDS = (None,) * len(FIELDS)
-_FIELD_TYPES = [(field.name, _ARROW[field.kind]) for field in FIELDS]
-_MILLISECOND_FIELDS = frozenset(field.name for field in FIELDS if field.kind == "timestamp")
-_REQUIRED = frozenset({"source_topic", "source_partition", "source_offset", "received_at"})
-
-RECORD_FIELDS: tuple[tuple[str, Any], ...] = (
-    ("write_time", pa.int64()),  # microseconds: what the row's cells carry in Cassandra
-    ("timestamp_type", pa.int32()),  # Kafka's: 1 where the broker's clock gave received_at
-    ("reason", pa.string()),
-    ("detail", pa.string()),
-    ("record_key", pa.binary()),
-    ("record_value", pa.binary()),  # of an event its JSON, of a dead letter the original bytes
+ORIGIN = (
+    pa.field("source_topic", pa.string()),
+    pa.field("source_partition", pa.int32()),
+    pa.field("source_offset", pa.int64()),
 )
-SCHEMA = pa.schema([*_FIELD_TYPES, *RECORD_FIELDS])
-
-
-def spark_schema() -> StructType:
-    """The schema of decoded records: the fields of an event, then RECORD_FIELDS; only the origin is never null."""
-    from pyspark.sql import types as T
-
-    from clicktrail import events
-
-    fields = [T.StructField(f.name, f.dataType, f.name not in _REQUIRED) for f in events.spark_schema().fields]
-    extra = [
-        T.StructField("write_time", T.LongType(), False),
-        T.StructField("timestamp_type", T.IntegerType(), False),
-        T.StructField("reason", T.StringType()),
-        T.StructField("detail", T.StringType()),
-        T.StructField("record_key", T.BinaryType()),
-        T.StructField("record_value", T.BinaryType()),
+SCHEMA = pa.schema(
+    [
+        # Of an event, what tells it from others; null in a dead letter.
+        pa.field("user_id", pa.string()),
+        pa.field("event_time", pa.int64()),  # milliseconds since 1970, as received_at
+        pa.field("event_id", pa.string()),
+        pa.field("claims", pa.bool_()),  # an identify or alias call
+        pa.field("site", pa.string()),  # with page_path, where it is the view of a page
+        pa.field("page_path", pa.string()),
+        pa.field("is_bot", pa.bool_()),
+        pa.field("cells", pa.binary()),  # the row for the event store
+        # Of a dead letter, why it is one.
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        *ORIGIN,
+        pa.field("received_at", pa.int64()),
+        pa.field("write_time", pa.int64()),  # microseconds: what the row's cells carry in Cassandra
+        pa.field("timestamp_type", pa.int32()),  # Kafka's: 1 where the broker's clock gave received_at
+        pa.field("record_key", pa.binary()),
+        pa.field("record_value", pa.binary()),  # of an event its JSON, of a dead letter the original bytes
     ]
-    return T.StructType(fields + extra)
+)
+"""Decoded records."""
+
+_CLAIMS = frozenset({"identify", "alias"})
+_IS_BOT = FIELD_NAMES.index("is_bot") - FIELD_NAMES.index("user_agent")  # in the part that says who the client is
+_NO_EVENT = (None,) * 8
+_NO_PAGE = (None, None)
+_KAFKA = ("key", "value", "topic", "partition", "offset", "timestampType", "timestamp")
+_DDL = {pa.string(): "string", pa.binary(): "binary", pa.bool_(): "boolean", pa.int32(): "int", pa.int64(): "long"}
 
 
 def with_decoded(records: DataFrame, max_record_bytes: int) -> DataFrame:
-    """Records of Spark's Kafka source, with all of its columns, as decoded records.
+    """Records of a Kafka source, decoded: the columns of :data:`SCHEMA`, a row a record."""
+    return records.select(*_KAFKA).mapInArrow(decoder(max_record_bytes), ddl(SCHEMA))
 
-    One row in, one row out: with ``reason`` null it is an event, else a dead letter.
-    """
-    wanted = records.select("key", "value", "topic", "partition", "offset", "timestamp", "timestampType")
-    return wanted.mapInArrow(decoder(max_record_bytes), spark_schema())
+
+def ddl(schema: pa.Schema) -> str:
+    """An Arrow schema as Spark's ``mapInArrow`` takes it."""
+    return ", ".join(f"{field.name} {_DDL[field.type]}" for field in schema)
 
 
 def decoder(max_record_bytes: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -79,59 +73,42 @@ def decoder(max_record_bytes: int) -> Callable[[Iterable[pa.RecordBatch]], Itera
 
 def decode_batch(batch: pa.RecordBatch, max_record_bytes: int) -> pa.RecordBatch:
     """Decode one Arrow batch of records."""
-    keys, values = batch.column("key").to_pylist(), batch.column("value").to_pylist()
-    offsets = batch.column("offset").to_pylist()
-    received = [micros // 1_000 for micros in batch.column("timestamp").cast(pa.int64()).to_pylist()]
-    topics, partitions = batch.column("topic").to_pylist(), batch.column("partition").to_pylist()
-    decoded = [
-        decode_row(value, key, moment, topic, partition, offset, max_record_bytes)
-        for value, key, moment, topic, partition, offset in zip(
-            values, keys, received, topics, partitions, offsets, strict=True
-        )
-    ]
-    rows = [_NO_FIELDS if row is None else row for row, _, _, _ in decoded]
-    columns = dict(zip(FIELD_NAMES, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(FIELD_NAMES, ())
-    # Where a record came from stands in every row, of a dead letter too.
-    columns |= {
-        "source_topic": topics,
-        "source_partition": partitions,
-        "source_offset": offsets,
-        "received_at": received,
-    }
-    arrays = [_column(columns[name], name, kind) for name, kind in _FIELD_TYPES]
-    arrays += [
-        pa.array(map(write_time, received, offsets), pa.int64(), size=len(offsets)),
-        batch.column("timestampType").cast(pa.int32()),
-        pa.array([reason for _, _, reason, _ in decoded], pa.string()),
-        pa.array([detail for _, _, _, detail in decoded], pa.string()),
-        pa.array(_keys(keys, values, max_record_bytes), pa.binary()),
-        pa.array(_values(decoded, values, max_record_bytes), pa.binary()),
-    ]
+    columns = [batch.column(name) for name in _KAFKA]
+    columns[-1] = columns[-1].cast(pa.int64())
+    rows = [_row(max_record_bytes, *record) for record in zip(*(column.to_pylist() for column in columns), strict=True)]
+    made = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
+    arrays = [pa.array(values, field.type) for values, field in zip(made, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def _column(values: Sequence[Any], name: str, kind: pa.DataType) -> pa.Array:
-    if name in _MILLISECOND_FIELDS:
-        return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(kind)
-    if kind == pa.date32():
-        return pa.array(values, pa.int32()).cast(kind)
-    return pa.array(values, kind)
-
-
-def _keys(keys: list[bytes | None], values: list[bytes | None], limit: int) -> list[bytes | None]:
-    """The records' keys, that of an oversized record cut."""
-    return [
-        key if key is None or len(key) + len(value or b"") <= limit else key[:MAX_KEY_BYTES]
-        for key, value in zip(keys, values, strict=True)
-    ]
-
-
-def _values(decoded: list[Row], originals: list[bytes | None], limit: int) -> list[bytes | None]:
-    """An event's JSON, or a dead letter's original bytes.
-
-    A record that was compressed may be far larger than a topic or a table takes: of that the first ``limit`` bytes.
-    """
-    return [
-        text if reason is None else original if original is None else original[:limit]
-        for (_, text, reason, _), original in zip(decoded, originals, strict=True)
-    ]
+def _row(
+    max_record_bytes: int,
+    key: bytes | None,
+    value: bytes | None,
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp_type: int,
+    timestamp: int,
+) -> tuple[Any, ...]:
+    """A row of :data:`SCHEMA`; ``timestamp`` in microseconds."""
+    received_at = timestamp // 1_000
+    moment = write_time(received_at, offset)
+    origin = (topic, partition, offset, received_at, moment, timestamp_type)
+    outcome = event(value, key, received_at, topic, partition, offset, max_record_bytes)
+    if isinstance(outcome, Rejection):
+        # A record that was compressed may be far larger than a topic or a table takes.
+        if key is not None and len(key) + len(value or b"") > max_record_bytes:
+            key = key[:MAX_KEY_BYTES]
+        if value is not None:
+            value = value[:max_record_bytes]
+        return (*_NO_EVENT, *outcome, *origin, key, value)
+    visitor, _, event_time, event_id, kind, *_ = outcome.head
+    site, path = outcome.page.values[:2] if kind == "page" else _NO_PAGE
+    cells = event_cells(outcome, topic, partition, offset, moment)
+    # fmt: off
+    return (
+        visitor, event_time, event_id, kind in _CLAIMS, site, path, outcome.client.values[_IS_BOT], cells,
+        None, None, *origin, key, outcome.json,
+    )
+    # fmt: on

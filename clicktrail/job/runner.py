@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
-from py4j.protocol import Py4JJavaError
 
 from clicktrail import store
 from clicktrail.errors import ClicktrailError
@@ -24,7 +23,6 @@ from clicktrail.job.derive.refresh import Answers
 from clicktrail.job.lease import Lease
 from clicktrail.job.progress import ProgressCommitter, offsets_of
 from clicktrail.job.session import kafka_options
-from clicktrail.job.tables import Tables
 from clicktrail.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,14 +98,11 @@ def run(spark: SparkSession, settings: Settings, how: Run) -> None:
             _run(spark, settings, how, checkpoint, session, lease)
     except (DriverException, NoHostAvailable) as error:
         raise ClicktrailError(_cassandra_failed(error)) from error
-    except Py4JJavaError as error:  # of a refresh: executors have a part in it
-        raise ClicktrailError(_in_a_sentence(str(error))) from error
 
 
 def _run(spark: SparkSession, settings: Settings, how: Run, checkpoint: str, session: Session, lease: Lease) -> None:
-    tables = Tables(spark, settings.cassandra_keyspace)
     answers = Answers(spark, settings, session, lease)
-    writer = BatchWriter(settings, tables, session, lease, [answers])
+    writer = BatchWriter(settings, session, lease, [answers])
     query = _start(spark, settings, how, checkpoint, writer)
     try:
         _follow(query, settings, lease, how, writer, answers)

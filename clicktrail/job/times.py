@@ -103,9 +103,9 @@ def _second(seconds: int) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def iso_day(days: int) -> str:
-    """Days since 1970 as ``2026-11-21``."""
-    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+def as_date(days: int) -> date:
+    """Days since 1970 as a date."""
+    return date(1970, 1, 1) + timedelta(days=days)
 
 
 def write_time(received_at: int, offset: int) -> int:

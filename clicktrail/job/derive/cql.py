@@ -10,30 +10,29 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from cassandra import OperationTimedOut, ReadTimeout, Unavailable, WriteTimeout
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
 from cassandra.concurrent import execute_concurrent
 from cassandra.protocol import OverloadedErrorMessage
-from cassandra.query import BatchStatement, BatchType, BoundStatement, tuple_factory
+from cassandra.query import tuple_factory
 
-from clicktrail.job.derive.encoding import Statement
+from clicktrail.job.derive.encoding import EncodedBatch, Statement, prepare_session
 
 _AT_ONCE = 64
 _ATTEMPTS = 5
 _PATIENCE = 120.0  # seconds for one request
 _BUSY = (OperationTimedOut, ReadTimeout, WriteTimeout, Unavailable, OverloadedErrorMessage)
-_BATCH_ROWS = 50
-_BATCH_PARTITIONS = 10  # unlogged_batch_across_partitions_warn_threshold
-_BATCH_BYTES = 32_768  # batch_size_fail_threshold is 51,200
+BATCH_PARTITIONS = 10
+"""Partitions of a batch, at most: ``unlogged_batch_across_partitions_warn_threshold``."""
+BATCH_BYTES = 40_000
+"""Size of a batch, at most, as Cassandra counts it: it refuses more than 50 KiB (``batch_size_fail_threshold``)."""
 
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
-Sized = tuple[int, BoundStatement]
-"""A write and its size in bytes."""
 T = TypeVar("T")
 
 
@@ -42,6 +41,7 @@ class Cql:
 
     def __init__(self, session: Session) -> None:
         """Nothing is prepared yet."""
+        prepare_session(session)
         self._session = session
         self._prepared: dict[str, Statement] = {}
 
@@ -55,8 +55,8 @@ class Cql:
         """The rows of a SELECT for each key, in the order of the keys. A value for ``IN ?`` is a list."""
         if not keys:
             return []
-        prepared = self._prepare(statement)
-        return [list(rows) for rows in self._execute([prepared.bound(key) for key in keys])]
+        prepared = self.prepare(statement)
+        return [list(rows) for rows in self.execute([prepared.bound(key) for key in keys])]
 
     def one(self, statement: str, key: Sequence[Any]) -> list[Row]:
         """The rows of one SELECT."""
@@ -64,14 +64,31 @@ class Cql:
 
     def write(self, writes: Iterable[Write]) -> None:
         """Carry out writes in any order: their write times decide, not their order."""
-        by_partition: dict[tuple[Any, ...], list[Sized]] = defaultdict(list)
+        by_partition: dict[tuple[Any, ...], list[Write]] = defaultdict(list)
         for write in writes:
-            statement = self._prepare(write.statement)
-            bound = statement.bound(write.values)
-            by_partition[write.partition].append((statement.size(bound), bound))
-        self._execute([_together(part) for part in _batches(by_partition.values())])
+            by_partition[write.partition].append(write)
+        self.execute(list(self._batches(by_partition.values())))
 
-    def _execute(self, statements: list[Any]) -> list[Any]:
+    def _batches(self, partitions: Iterable[list[Write]]) -> Iterator[EncodedBatch]:
+        """What goes into one request each: within the limits of partitions and bytes."""
+        batch: EncodedBatch | None = None
+        number = 0
+        for partition in partitions:
+            number += 1
+            for write in partition:
+                statement = self.prepare(write.statement)
+                row = statement.row(write.values)
+                size = statement.size(row, write.values)
+                if batch is not None and (number > BATCH_PARTITIONS or batch.size + size > BATCH_BYTES):
+                    yield batch
+                    batch, number = None, 1
+                if batch is None:
+                    batch = EncodedBatch(statement.keyspace, statement.routing_key(write.values))
+                batch.take(statement, row, size)
+        if batch is not None:
+            yield batch
+
+    def execute(self, statements: Sequence[Any]) -> list[Any]:
         """The results in the order of the statements; what a busy server did not do in time is asked for again."""
         results: list[Any] = [None] * len(statements)
         left = list(range(len(statements)))
@@ -95,7 +112,8 @@ class Cql:
             left = failed
         return results
 
-    def _prepare(self, statement: str) -> Statement:
+    def prepare(self, statement: str) -> Statement:
+        """The statement, prepared once."""
         found = self._prepared.get(statement)
         if found is None:
             found = self._prepared[statement] = Statement(self._session.prepare(statement))
@@ -114,7 +132,8 @@ class Write:
         self.values = values
 
 
-def insert(table: str, columns: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def insert(table: str, columns: tuple[str, ...]) -> str:
     """An INSERT of all ``columns``, its write time last."""
     marks = ", ".join("?" for _ in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) USING TIMESTAMP ?"
@@ -124,30 +143,3 @@ def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Values in pieces of at most ``size``."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
-
-
-def _batches(partitions: Iterable[list[Sized]]) -> Iterator[list[BoundStatement]]:
-    """What goes into one request each: within the limits of rows, partitions and bytes."""
-    batch: list[BoundStatement] = []
-    number = left = 0
-    for partition in partitions:
-        number += 1
-        for size, bound in partition:
-            if batch and (len(batch) == _BATCH_ROWS or number > _BATCH_PARTITIONS or size > left):
-                yield batch
-                batch, number = [], 1
-            if not batch:
-                left = _BATCH_BYTES
-            batch.append(bound)
-            left -= size
-    if batch:
-        yield batch
-
-
-def _together(bound: list[BoundStatement]) -> BoundStatement | BatchStatement:
-    if len(bound) == 1:
-        return bound[0]
-    batch = BatchStatement(BatchType.UNLOGGED)
-    for each in bound:
-        batch.add(each)
-    return batch

@@ -10,19 +10,17 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, NamedTuple
-
-import pyspark.sql.functions as F
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from clicktrail.job.derive.cql import Cql, Write, insert
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+from clicktrail.job.page_calls import PageMinute
+from clicktrail.job.times import MILLISECONDS_A_DAY
 
 TABLE = "refresh_pending"
 SHARDS = 16
 VISITOR, CLAIMS, IDENTITY, PAGE = "visitor", "claims", "identity", "page"
+_EPOCH = datetime(1970, 1, 1)
 _COLUMNS = ("shard", "kind", "name", "path", "moment")
 
 
@@ -60,32 +58,15 @@ class Pending:
             )
 
 
-def notes(days: DataFrame, calls: DataFrame) -> DataFrame:
-    """The notes of a batch as rows of ``refresh_pending``.
-
-    Args:
-        days: the visitors' days that it touches: user_id, day, claims.
-        calls: the page calls that it brings: site, page_path, minute.
-    """
-    kind = F.when(F.col("claims"), CLAIMS).otherwise(VISITOR)
-    visitors = days.select(*_note(kind, F.col("user_id"), F.lit(""), F.col("day").cast("timestamp")))
-    spans = calls.select("site", "page_path", _five_minutes("minute"))
-    pages = spans.distinct().select(*_note(F.lit(PAGE), F.col("site"), F.col("page_path"), F.col("five")))
-    return visitors.unionByName(pages)
-
-
-def _five_minutes(time: str) -> Column:
-    return F.timestamp_seconds(F.floor(F.unix_seconds(time) / 300) * 300).alias("five")
-
-
-def _note(kind: Column, name: Column, path: Column, moment: Column) -> list[Column]:
-    shard = F.pmod(F.xxhash64(name), F.lit(SHARDS)).cast("int")
-    return [value.alias(column) for value, column in zip((shard, kind, name, path, moment), _COLUMNS, strict=True)]
-
-
 def five_minutes(moment: datetime) -> datetime:
     """The beginning of the five minutes that a moment is in."""
     return moment.replace(minute=moment.minute // 5 * 5, second=0, microsecond=0)
+
+
+def span_of(page: PageMinute) -> PageSpan:
+    """The five minutes that a page's minute is in."""
+    seconds = page.minute // 1_000
+    return PageSpan(page.site, page.page_path, _EPOCH + timedelta(seconds=seconds - seconds % 300))
 
 
 def read(cql: Cql) -> Pending:
@@ -103,6 +84,13 @@ def read(cql: Cql) -> Pending:
                 if kind == CLAIMS:
                     found.claims[name].add(moment.date())
     return found
+
+
+def visitor_note(user_id: str, day: int, write_time: int, *, claims: bool) -> Write:
+    """Note a visitor's day (days since 1970); ``claims``: with identify or alias calls."""
+    shard = _shard(user_id)
+    values = (shard, CLAIMS if claims else VISITOR, user_id, "", day * MILLISECONDS_A_DAY, write_time)
+    return Write((TABLE, shard), insert(TABLE, _COLUMNS), values)
 
 
 def note_pages(cql: Cql, spans: Iterable[PageSpan], write_time: int) -> None:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyspark.sql.functions as F
 from cassandra.cluster import Session
 
 from clicktrail.job.derive import days, funnels, known, pending, spread, top_pages, visits
 from clicktrail.job.derive.cql import Cql, chunks
 from clicktrail.job.derive.funnels import Funnel
-from clicktrail.job.derive.pending import PageSpan
 from clicktrail.job.lease import Lease
-from clicktrail.job.tables import Tables
+from clicktrail.job.page_calls import PageMinute
 from clicktrail.settings import Settings
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +52,9 @@ class Answers:
         self._touched = True
         self._next = clock() + PAUSE
 
-    def note(self, days: DataFrame, calls: DataFrame, gone: list[Any], write_time: int) -> None:
-        """Note what a batch is about to touch, before its events are written."""
-        rows = pending.notes(days, calls).withColumn("write_time", F.lit(write_time))
-        Tables(self._spark, self._settings.cassandra_keyspace).append(pending.TABLE, rows)
-        spans = {PageSpan(row.site, row.page_path, pending.five_minutes(row.minute)) for row in gone}
-        pending.note_pages(self._cql, spans, write_time)
+    def note(self, pages: Iterable[PageMinute], write_time: int) -> None:
+        """Note the pages that a batch touches; its visitors are noted where their events are written."""
+        pending.note_pages(self._cql, {pending.span_of(page) for page in pages}, write_time)
         self._touched = True
 
     @property

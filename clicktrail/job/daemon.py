@@ -1,0 +1,41 @@
+"""What Spark's Python workers are forked from: it has loaded what each of them would have to load for itself.
+
+Spark starts the module that ``spark.python.daemon.module`` names in place of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from importlib.util import find_spec
+
+
+def _leave_archives() -> None:
+    """Take the archives that Spark puts on the search path off it, where PySpark is installed too.
+
+    Each task has Python forget what it knows of the search path, which reads archives on it anew: 80 ms.
+    """
+    before = list(sys.path)
+    sys.path[:] = [path for path in before if not path.endswith(".zip")]
+    if find_spec("pyspark") is None or find_spec("py4j") is None:
+        sys.path[:] = before
+    for path in set(before) - set(sys.path):
+        sys.path_importer_cache.pop(path, None)
+
+
+def main() -> None:
+    """Load, and fork workers as Spark asks for them."""
+    _leave_archives()
+    from pyspark import daemon
+
+    from clicktrail.job import batch, records, share  # noqa: F401
+
+    # A worker collects garbage after each task, in which none of note comes up; what is there now stays.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    daemon.manager()  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    main()

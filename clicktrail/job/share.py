@@ -1,0 +1,309 @@
+"""A share of a micro-batch: all records of some visitors, and some of the dead letters.
+
+This is where the promise is kept: of each identity one event, the latest by the broker's clock; what the store knows
+already is compared with it. What is written first lets a crash be made good: which visitors may be stored up to when,
+what is to be derived anew, and page calls; then the events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clicktrail.errors import ClicktrailError
+from clicktrail.job import cells, dead_letters, page_calls, worker
+from clicktrail.job.derive import pending
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
+from clicktrail.job.event_store import EventStore, Key, Stored, VisitorDay
+from clicktrail.job.marks import shard
+from clicktrail.job.page_calls import PageMinute, Views
+from clicktrail.job.records import ORIGIN, SCHEMA
+from clicktrail.job.report import Report, Tally
+from clicktrail.job.times import MILLISECONDS_A_DAY, TOLERANCE, as_date
+from clicktrail.settings import Settings
+
+OUT = pa.schema(
+    [
+        pa.field("event_id", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        *ORIGIN,
+        pa.field("received_at", pa.int64()),
+        pa.field("record_key", pa.binary()),
+        pa.field("record_value", pa.binary()),
+        pa.field("user_id", pa.string()),
+        pa.field("event_time", pa.int64()),
+        pa.field("held", pa.binary()),  # the row of an event that is still to be stored
+        pa.field("report", pa.binary()),  # in one row a share, which has nothing else
+    ]
+)
+"""What comes out of a share: records for Kafka, and its report."""
+
+_LOG_APPEND_TIME = 1
+_VISITORS = "visitors_by_day"
+_NEWEST = f"SELECT user_id, to_unix_timestamp(newest) FROM {_VISITORS} WHERE day = ? AND shard = ? AND user_id IN ?"
+_VISITORS_A_READ = 100
+
+
+def taker(settings: Settings, write_time: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that Spark runs over each partition of decoded records.
+
+    Args:
+        settings: where Cassandra is.
+        write_time: of derived rows (microseconds); no other batch has the same.
+    """
+
+    def take(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        assert context is not None
+        records = pa.Table.from_batches(batches, SCHEMA)
+        if records.num_rows:
+            share = Share(worker.cql(settings), worker.event_store(settings), write_time, context.partitionId())
+            yield from share.take(records)
+
+    return take
+
+
+class _Copy(NamedTuple):
+    """A record of an event. Of those with the same time and id the last is the one to keep."""
+
+    time: int
+    event_id: str
+    write_time: int
+    partition: int
+    offset: int
+    row: int
+
+    @property
+    def key(self) -> Key:
+        return self.time, self.event_id
+
+
+@dataclass
+class Share:
+    """One share, on its way into Cassandra."""
+
+    cql: Cql
+    events: EventStore
+    write_time: int
+    number: int
+    """Of the share in its batch."""
+
+    report: Report = field(default_factory=Report)
+    again: Counter[int] = field(default_factory=Counter)
+    """Repeats by source partition."""
+    calls: dict[PageMinute, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Page calls to enter (``page_calls.call``)."""
+
+    def take(self, records: pa.Table) -> Iterator[pa.RecordBatch]:
+        """Write decoded records (``records.SCHEMA``); gives back what is for Kafka, and the report."""
+        _refuse_foreign_times(records)
+        columns = _Columns(records)
+        copies = _by_visitor_day(records)
+        kept = {day: self._latest(same, columns) for day, same in copies.items()}
+        newest = self._newest(kept)
+        stored = self.events.read(_suspects(kept, newest))
+        held: dict[int, bytes] = {}
+        rows = [
+            (day, row)
+            for day, same in kept.items()
+            for row in self._rows(day, same, stored.get(day, {}), columns, held)
+        ]
+        self.cql.write(self._first(records, kept, newest, columns))
+        self.events.write(rows)
+        self.report.held = len(held)
+        self.report.tallies = _tallies(records, self.again)
+        yield from self._out(records, kept, held)
+
+    def _latest(self, copies: list[_Copy], columns: _Columns) -> list[_Copy]:
+        """The copies to keep, one of each event, in order. Calls of pages that only the others name are gone.
+
+        A batch that crashed after a checkpoint was lost may have written those.
+        """
+        copies.sort()
+        kept = copies[:1]
+        for copy in copies[1:]:
+            if copy[:2] == kept[-1][:2]:
+                self._lose(kept[-1], columns.page(copy), columns)
+                kept[-1] = copy
+            else:
+                kept.append(copy)
+        return kept
+
+    def _lose(self, copy: _Copy, page: PageMinute | None, columns: _Columns) -> None:
+        self.again[copy.partition] += 1
+        lost = columns.page(copy)
+        if lost is not None and lost != page:
+            self._gone(lost, columns.user_ids[copy.row], copy, copy.write_time)
+
+    def _gone(self, page: PageMinute, user_id: str, copy: _Copy, write_time: int) -> None:
+        call = page_calls.gone(user_id, copy.time, copy.event_id, write_time)
+        self.report.gone.setdefault(page, []).append(call)
+
+    def _newest(self, kept: dict[VisitorDay, list[_Copy]]) -> dict[VisitorDay, int]:
+        """Up to which moment the visitors' days may be stored, where they may be at all."""
+        by_partition: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for user_id, day in kept:
+            by_partition[day, shard(user_id)].append(user_id)
+        asked = [(*place, some) for place, users in by_partition.items() for some in chunks(users, _VISITORS_A_READ)]
+        found = self.cql.read(_NEWEST, [(as_date(day), number, some) for day, number, some in asked])
+        return {
+            VisitorDay(user_id, day): moment
+            for (day, *_), rows in zip(asked, found, strict=True)
+            for user_id, moment in rows
+        }
+
+    def _rows(
+        self, day: VisitorDay, kept: list[_Copy], stored: dict[Key, Stored], columns: _Columns, held: dict[int, bytes]
+    ) -> Iterator[bytes]:
+        """The rows to write of a visitor's day. Its page calls are noted; rows that have to wait are put into ``held``.
+
+        What the store knows by a later write time stays as it is.
+        """
+        visitor = page_calls.visitor_digits(day.user_id)
+        seen: dict[PageMinute, list[int]] = {}
+        for copy in kept:
+            page, is_bot, row = columns.page(copy), columns.is_bot[copy.row], columns.cells[copy.row]
+            known = stored.get(copy.key) if stored else None
+            if known is not None:
+                if known.write_time != copy.write_time:
+                    self.again[copy.partition] += 1
+                if known.write_time > copy.write_time:
+                    continue
+                if known.would_keep(row):
+                    row = cells.erasing(cells.split(row))
+                was = page_calls.minute_of(*known.page, copy.time) if known.page else None
+                if was is not None and was != page:
+                    self._gone(was, day.user_id, copy, known.write_time)
+                    held[copy.row] = row
+                    row = b""
+            # The very same record may have been cut off by a crash between the event and its page's count.
+            if page is not None and not _counted(known, copy, page, is_bot):
+                call = page_calls.call(visitor, day.user_id, copy.time, copy.event_id, copy.write_time, is_bot=is_bot)
+                self.calls[page].append(call)
+                seen.setdefault(page, []).append(is_bot)
+            if row:
+                yield row
+        self._see(seen)
+
+    def _see(self, seen: dict[PageMinute, list[int]]) -> None:
+        """Count one visitor's calls of a day: by page and minute, whether each is a crawler's."""
+        views = self.report.views
+        for page, bots in seen.items():
+            own = Views(len(bots), sum(bots), 1)
+            known = views.get(page)
+            views[page] = known + own if known else own
+
+    def _first(
+        self,
+        records: pa.Table,
+        kept: dict[VisitorDay, list[_Copy]],
+        newest: dict[VisitorDay, int],
+        columns: _Columns,
+    ) -> Iterator[Write]:
+        """What is written before the events."""
+        yield from dead_letters.writes(_rejected(records))
+        yield from page_calls.writes(self.calls, self.write_time, self.number)
+        raised = insert(_VISITORS, ("day", "shard", "user_id", "newest"))
+        for day, same in kept.items():
+            claims = any(columns.claims[copy.row] for copy in same)
+            yield pending.visitor_note(day.user_id, day.day, self.write_time, claims=claims)
+            last = same[-1].time
+            if newest.get(day, -1) < last:
+                place = as_date(day.day), shard(day.user_id)
+                # The moment is the write time, so that it never falls.
+                yield Write((_VISITORS, *place), raised, (*place, day.user_id, last, last * 1_000))
+
+    def _out(
+        self, records: pa.Table, kept: dict[VisitorDay, list[_Copy]], held: dict[int, bytes]
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = pc.is_valid(records["reason"]).to_pylist()
+        for same in kept.values():
+            for copy in same:
+                wanted[copy.row] = True
+        waiting = (
+            pa.array(map(held.get, range(records.num_rows)), pa.binary())
+            if held
+            else pa.nulls(records.num_rows, pa.binary())
+        )
+        names = [name for name in OUT.names if name in records.column_names]
+        whole = records.select(names).append_column("held", waiting)
+        out = whole.append_column("report", pa.nulls(records.num_rows, pa.binary()))
+        yield from out.select(OUT.names).filter(pa.array(wanted)).to_batches()
+        yield pa.RecordBatch.from_pylist([{"report": self.report.packed()}], OUT)
+
+
+class _Columns:
+    """The columns of decoded records that are looked at row by row."""
+
+    def __init__(self, records: pa.Table) -> None:
+        self.user_ids: list[str] = records["user_id"].to_pylist()
+        self.claims: list[bool] = records["claims"].to_pylist()
+        self.is_bot: list[bool] = records["is_bot"].to_pylist()
+        self.cells: list[bytes] = records["cells"].to_pylist()
+        self._sites: list[str] = records["site"].to_pylist()
+        self._paths: list[str | None] = records["page_path"].to_pylist()
+
+    def page(self, copy: _Copy) -> PageMinute | None:
+        """The page's minute, where it is the view of one."""
+        path = self._paths[copy.row]
+        return None if path is None else page_calls.minute_of(self._sites[copy.row], path, copy.time)
+
+
+def _by_visitor_day(records: pa.Table) -> dict[VisitorDay, list[_Copy]]:
+    found: dict[VisitorDay, list[_Copy]] = defaultdict(list)
+    names = ("user_id", "event_time", "event_id", "write_time", "source_partition", "source_offset")
+    columns = [records[name].to_pylist() for name in names]
+    for user_id, time, *rest in zip(*columns, range(records.num_rows), strict=True):
+        if user_id is not None:
+            found[VisitorDay(user_id, time // MILLISECONDS_A_DAY)].append(_Copy(time, *rest))
+    return found
+
+
+def _suspects(kept: dict[VisitorDay, list[_Copy]], newest: dict[VisitorDay, int]) -> dict[VisitorDay, list[Key]]:
+    """The events that may be stored already."""
+    suspects = {day: [copy.key for copy in kept[day] if copy.time <= moment] for day, moment in newest.items()}
+    return {day: keys for day, keys in suspects.items() if keys}
+
+
+def _counted(known: Stored | None, copy: _Copy, page: PageMinute, is_bot: bool) -> bool:
+    """Whether the store's content of this event was counted as the same call of the same page."""
+    if known is None or known.page is None or known.write_time == copy.write_time:
+        return False
+    return page[:2] == known.page and is_bot == known.is_bot
+
+
+def _rejected(records: pa.Table) -> Iterator[dict[str, Any]]:
+    rows: list[dict[str, Any]] = records.filter(pc.is_valid(records["reason"])).to_pylist()
+    return iter(rows)
+
+
+def _tallies(records: pa.Table, again: Counter[int]) -> list[Tally]:
+    late = pc.greater(pc.subtract(records["received_at"], records["event_time"]), TOLERANCE)
+    figures = records.select(["source_partition", "reason", "source_offset"]).append_column(
+        "late", pc.cast(pc.fill_null(late, False), pa.int64())
+    )
+    wanted = [([], "count_all"), ("source_offset", "min"), ("source_offset", "max"), ("late", "sum")]
+    grouped = figures.group_by(["source_partition", "reason"]).aggregate(wanted)
+    order = ["source_partition", "reason", "count_all", "source_offset_min", "source_offset_max", "late_sum"]
+    tallies = [Tally(*row) for row in zip(*(grouped[name].to_pylist() for name in order), strict=True)]
+    return [each if each.reason else each._replace(repeats=again[each.source_partition]) for each in tallies]
+
+
+def _refuse_foreign_times(records: pa.Table) -> None:
+    """Which of two contents is the later is for the broker's clock to say: no other may stand in its place."""
+    foreign = records.filter(pc.not_equal(records["timestamp_type"], _LOG_APPEND_TIME))
+    if foreign.num_rows:
+        topic = foreign["source_topic"][0].as_py()
+        raise ClicktrailError(
+            f"topic {topic} has records with the producer's time. Set the broker's with "
+            f"kafka-configs --alter --entity-type topics --entity-name {topic} "
+            "--add-config message.timestamp.type=LogAppendTime, and start from records that came in after that"
+        )
