@@ -79,8 +79,8 @@ class BatchWriter:
         """Count the pages, then store the events that waited for it."""
         self.lease.check()
         for derivation in self.derivations:
-            derivation.note(report.views.keys() | report.gone.keys(), write_time)
-        pages.update(self.cql, report.views, report.gone, write_time)
+            derivation.note(report.pages, write_time)
+        pages.update(self.cql, report, write_time)
         self.lease.check()
         if report.held:
             transforms.held(out).mapInArrow(_storer(self.settings), "stored long").collect()

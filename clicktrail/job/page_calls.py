@@ -89,20 +89,43 @@ def writes(calls: Mapping[PageMinute, Sequence[str]], chunk: int, share: int) ->
 
 def read(cql: Cql, pages: Sequence[PageMinute]) -> dict[PageMinute, Views]:
     """The calls of each page's minute, counted; a minute without any is left out."""
-    keys = [(page.site, page.page_path, page.minute - page.minute % _HOUR, page.minute) for page in pages]
-    counted = {page: count(text for (text,) in rows) for page, rows in zip(pages, cql.read(_READ, keys), strict=True)}
+    counted = {page: count(rows) for page, rows in zip(pages, _rows(cql, pages), strict=True)}
     return {page: views for page, views in counted.items() if views.views}
+
+
+def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
+    """The calls that no row has, as they are or as they were written later."""
+    there = {page: _last(rows) for page, rows in zip(calls, _rows(cql, calls), strict=True)}
+    absent = {
+        page: [call for call in some if there[page].get(call[:32], "") < _written(call)] for page, some in calls.items()
+    }
+    return {page: some for page, some in absent.items() if some}
+
+
+def _rows(cql: Cql, pages: Iterable[PageMinute]) -> list[list[str]]:
+    """The rows of each page's minute."""
+    keys = [(page.site, page.page_path, page.minute - page.minute % _HOUR, page.minute) for page in pages]
+    return [[text for (text,) in rows] for rows in cql.read(_READ, keys)]
+
+
+def _written(call: str) -> str:
+    """When, and as what; of the same time "x" is the last: what was taken away at a write time was written with it."""
+    return call[33:] + call[32]
+
+
+def _last(rows: Iterable[str]) -> dict[str, str]:
+    """The calls that stand in rows, each as it was written last: who and which, by when and as what."""
+    last: dict[str, str] = {}
+    for row in rows:
+        for call in row.split(","):
+            which, written = call[:32], _written(call)
+            if last.get(which, "") < written:
+                last[which] = written
+    return last
 
 
 def count(rows: Iterable[str]) -> Views:
     """The calls that stand in the rows of one page's minute, each once, as it was written last."""
-    last: dict[str, str] = {}
-    for row in rows:
-        for packed in row.split(","):
-            # Of the same time "x" is the last: what was taken away at a write time was written with it.
-            which, written = packed[:32], packed[33:] + packed[32]
-            if last.get(which, "") < written:
-                last[which] = written
-    there = {which: written[-1] for which, written in last.items() if written[-1] != _GONE}
+    there = {which: written[-1] for which, written in _last(rows).items() if written[-1] != _GONE}
     bots = sum(letter == _BOT for letter in there.values())
     return Views(len(there), bots, len({which[:16] for which in there}))

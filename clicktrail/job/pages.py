@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from clicktrail.job import marks, page_calls
 from clicktrail.job.derive.cql import Cql, Write, insert
 from clicktrail.job.page_calls import PageMinute, Views
+from clicktrail.job.report import Report
 from clicktrail.job.times import as_date
 
 _TABLE = "page_metrics"
@@ -16,20 +17,17 @@ _DRIVER = 999_999
 """Stands for the number of a share in the rows of calls that are gone."""
 
 
-def update(
-    cql: Cql, views: Mapping[PageMinute, Views], gone: Mapping[PageMinute, Sequence[str]], write_time: int
-) -> None:
+def update(cql: Cql, report: Report, write_time: int) -> None:
     """Bring a batch's page calls, which are in ``page_calls`` by now, into ``page_metrics``.
 
     Args:
         cql: the keyspace.
-        views: what the batch brought.
-        gone: calls to take away (``page_calls.gone``).
+        report: what the batch brought, and what it takes away.
         write_time: of the rows, microseconds; later than that of any before.
     """
-    cql.write(page_calls.writes(gone, write_time, _DRIVER))
-    known = sorted(marks.pass_over(cql, views) | gone.keys())
-    counted = {**views, **dict.fromkeys(known, Views(0, 0, 0)), **page_calls.read(cql, known)}
+    cql.write(page_calls.writes(report.gone, write_time, _DRIVER))
+    known = sorted(marks.pass_over(cql, report.pages) | report.gone.keys() | report.uncertain)
+    counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **page_calls.read(cql, known)}
     cql.write(_writes(counted, write_time))
 
 

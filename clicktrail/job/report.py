@@ -31,8 +31,15 @@ class Report:
     """Page calls that are new. No visitor is in two shares."""
     gone: dict[PageMinute, list[str]] = field(default_factory=dict)
     """Calls that are of another page now (``page_calls.gone``)."""
+    uncertain: set[PageMinute] = field(default_factory=set)
+    """Minutes of page calls that are stored, but of which a crash may have cut off the count."""
     held: int = 0
     """Events that have to wait until the calls are gone: what they replace says where they were."""
+
+    @property
+    def pages(self) -> set[PageMinute]:
+        """All minutes of pages that are touched."""
+        return self.views.keys() | self.gone.keys() | self.uncertain
 
     def packed(self) -> bytes:
         """For :meth:`together`."""
@@ -46,6 +53,7 @@ class Report:
             share: Report = pickle.loads(one)
             whole.tallies += share.tallies
             whole.held += share.held
+            whole.uncertain |= share.uncertain
             for page, views in share.views.items():
                 known = whole.views.get(page)
                 whole.views[page] = known + views if known else views

@@ -101,6 +101,8 @@ class Share:
     """Repeats by source partition."""
     calls: dict[PageMinute, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Page calls to enter (``page_calls.call``)."""
+    stored_calls: dict[PageMinute, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Page calls of records that are stored themselves: a crash may have come before a call was entered or counted."""
 
     def take(self, records: pa.Table) -> Iterator[pa.RecordBatch]:
         """Write decoded records (``records.SCHEMA``); gives back what is for Kafka, and the report."""
@@ -116,6 +118,9 @@ class Share:
             for day, same in kept.items()
             for row in self._rows(day, same, stored.get(day, {}), columns, held)
         ]
+        for page, some in page_calls.missing(self.cql, self.stored_calls).items():
+            self.calls[page] += some
+        self.report.uncertain |= self.stored_calls.keys()
         self.cql.write(self._first(records, kept, newest, columns))
         self.events.write(rows)
         self.report.held = len(held)
@@ -184,11 +189,13 @@ class Share:
                     self._gone(was, day.user_id, copy, known.write_time)
                     held[copy.row] = row
                     row = b""
-            # The very same record may have been cut off by a crash between the event and its page's count.
             if page is not None and not _counted(known, copy, page, is_bot):
                 call = page_calls.call(visitor, day.user_id, copy.time, copy.event_id, copy.write_time, is_bot=is_bot)
-                self.calls[page].append(call)
-                seen.setdefault(page, []).append(is_bot)
+                if known is not None and known.write_time == copy.write_time:
+                    self.stored_calls[page].append(call)
+                else:
+                    self.calls[page].append(call)
+                    seen.setdefault(page, []).append(is_bot)
             if row:
                 yield row
         self._see(seen)
