@@ -102,6 +102,20 @@ def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMin
     return {page: some for page, some in absent.items() if some}
 
 
+def still_there(cql: Cql, gone: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
+    """Of entries that take calls away (:func:`gone`) those whose call is there, and not written later."""
+    there = {page: _last(rows) for page, rows in zip(gone, _rows(cql, gone), strict=True)}
+    needed = {
+        page: [
+            one
+            for one in some
+            if there[page].get(one[:32], _GONE)[-1] != _GONE and there[page][one[:32]] < _written(one)
+        ]
+        for page, some in gone.items()
+    }
+    return {page: some for page, some in needed.items() if some}
+
+
 def _rows(cql: Cql, pages: Iterable[PageMinute]) -> list[list[str]]:
     """The rows of each page's minute."""
     keys = [(page.site, page.page_path, page.minute - page.minute % _HOUR, page.minute) for page in pages]

@@ -25,7 +25,7 @@ def update(cql: Cql, report: Report, write_time: int) -> None:
         report: what the batch brought, and what it takes away.
         write_time: of the rows, microseconds; later than that of any before.
     """
-    cql.write(page_calls.writes(report.gone, write_time, _DRIVER))
+    cql.write(page_calls.writes(page_calls.still_there(cql, report.gone), write_time, _DRIVER))
     known = sorted(marks.pass_over(cql, report.pages) | report.gone.keys() | report.uncertain)
     counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **page_calls.read(cql, known)}
     cql.write(_writes(counted, write_time))
