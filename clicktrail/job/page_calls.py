@@ -94,12 +94,15 @@ def read(cql: Cql, pages: Sequence[PageMinute]) -> dict[PageMinute, Views]:
 
 
 def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
-    """The calls that no row has, as they are or as they were written later."""
+    """The calls that no row has as what they are, or as something else that was written later."""
     there = {page: _last(rows) for page, rows in zip(calls, _rows(cql, calls), strict=True)}
-    absent = {
-        page: [call for call in some if there[page].get(call[:32], "") < _written(call)] for page, some in calls.items()
-    }
+    absent = {page: [call for call in some if _is_missing(call, there[page])] for page, some in calls.items()}
     return {page: some for page, some in absent.items() if some}
+
+
+def _is_missing(call: str, there: Mapping[str, str]) -> bool:
+    last = there.get(call[:32])
+    return last is None or (last[-1] != call[32] and last < _written(call))
 
 
 def still_there(cql: Cql, gone: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
