@@ -79,11 +79,12 @@ class EventStore:
                 last, key = day, _routing_key(day)
                 place = tuple(self._metadata.get_replicas(insert.keyspace, key))
             known = filling.get(place)
-            if known is None or not known.has_room(len(row) + insert.overhead, new=new):
+            size = insert.size(row)
+            if known is None or not known.has_room(size, new=new):
                 if known is not None:
                     yield known.batch
                 known = filling[place] = _Filling(EncodedBatch(insert.keyspace, key))
-            known.batch.take(insert, row)
+            known.batch.take(insert, row, size)
             known.partitions += new or not known.partitions
         for known in filling.values():
             yield known.batch
