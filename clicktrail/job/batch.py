@@ -64,8 +64,10 @@ class BatchWriter:
         with self.lock:
             started = time.monotonic()
             write_time = self.lease.next_write_time()
-            decoded = with_decoded(records, self.settings.max_record_bytes)
-            shares = transforms.shared_out(decoded, records.sparkSession.sparkContext.defaultParallelism)
+            at_once = records.sparkSession.sparkContext.defaultParallelism
+            # A task has its price; in the end no more than these run side by side.
+            decoded = with_decoded(records.coalesce(at_once), self.settings.max_record_bytes)
+            shares = transforms.shared_out(decoded, at_once)
             out = shares.mapInArrow(share.taker(self.settings, write_time), ddl(share.OUT)).persist()
             try:
                 report = Report.together(bytes(row.report) for row in transforms.reports(out).collect())
