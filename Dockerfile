@@ -34,7 +34,7 @@ RUN --mount=type=cache,target=/tmp/pip,uid=50000,gid=0 \
  && /opt/clicktrail/venv/bin/python -m pip install --cache-dir /tmp/pip --require-hashes -r requirements.lock \
  && ln -s /opt/clicktrail/venv/lib/python3.11/site-packages/pyspark /opt/clicktrail/spark
 
-# Spark's connectors, by the lock with their sums.
+# Spark's Kafka source, by the lock with its sums.
 COPY --chown=airflow:0 clicktrail/__init__.py clicktrail/errors.py clicktrail/versions.py clicktrail/jars.py clicktrail/jars.lock ./clicktrail/
 RUN python -c "from clicktrail import jars; jars.install(['spark']); jars.paths('spark')"
 
@@ -48,6 +48,6 @@ COPY --chown=airflow:0 docker ./docker
 RUN --mount=type=cache,target=/tmp/pip,uid=50000,gid=0 \
     /opt/clicktrail/venv/bin/python -m pip install --cache-dir /tmp/pip --no-deps --editable . \
  && PYTHONDONTWRITEBYTECODE= python -m compileall -q clicktrail producers consumers spark_jobs \
- && python -c "import clicktrail.settings, producers, consumers, spark_jobs, pyspark, airflow"
+ && python -c "import clicktrail.job.batch, clicktrail.job.daemon, producers, consumers, spark_jobs, airflow"
 
 WORKDIR /opt/airflow

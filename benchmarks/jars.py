@@ -29,8 +29,9 @@ ROOTS = {
     ],
     "tools": [f"org.apache.kafka:kafka-tools:{versions.KAFKA}"],
     "ecj": ["org.eclipse.jdt:ecj:3.40.0"],
+    "connector": [f"com.datastax.spark:spark-cassandra-connector_{versions.SPARK_SCALA}:3.5.1"],
 }
-"""``tools`` runs with the servers' set ``kafka``, so that its own closure is left out."""
+"""``tools`` runs with the servers' set ``kafka``, so that its own closure is left out; ``connector`` with PySpark."""
 _ALONE = {"tools", "ecj"}
 # Of the driver: tools for tests that its POM names by mistake, and an optional way to ask the operating system.
 _NEEDLESS_GROUPS = {"org.mockito", "net.bytebuddy", "org.objenesis", "com.github.jnr", "org.ow2.asm"}
@@ -67,7 +68,11 @@ def lock() -> None:
         for name, roots in ROOTS.items():
             wanted = [context.create_dependency(root) for root in roots]
             inputs, others = ([], []) if name in _ALONE else context.resolver.resolve(wanted)
-            found = [each for each in [*inputs, *others] if each.groupId not in _NEEDLESS_GROUPS] or wanted
+            closure = [*inputs, *others]
+            if name == "connector":
+                shipped = jars._shipped_by_pyspark()
+                closure = [each for each in closure if each.artifactId not in shipped]
+            found = [each for each in closure if each.groupId not in _NEEDLESS_GROUPS] or wanted
             lines += ["", f"[{name}]"]
             for each in found:
                 with each.artifact.resolve().open("rb") as file:

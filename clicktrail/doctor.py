@@ -107,7 +107,7 @@ def check_versions() -> Iterable[Finding]:
         wrong.append("pyspark-client is installed and overwrites PySpark")
     spark = [jar.coordinate for jar in jars.locked()["spark"]]
     if not {root for root in jars.ROOTS["spark"]} <= set(spark):
-        wrong.append("the lock of the jars is for other versions of Spark or the connector")
+        wrong.append("the lock of the jars is for another version of Spark")
     if any(_other_scala(coordinate.split(":")[1]) for coordinate in spark):
         wrong.append(f"a jar for another Scala than {versions.SPARK_SCALA}")
     if wrong:

@@ -1,4 +1,4 @@
-"""The Java archives of the servers and of Spark's connectors: locked with sums, fetched once for all stacks.
+"""The Java archives of the servers and of Spark's Kafka source: locked with sums, fetched once for all stacks.
 
 ``python -m clicktrail.jars lock`` resolves the sets anew (PyPI's ``jgo``) and writes ``jars.lock``;
 ``python -m clicktrail.jars install`` fetches what is missing by the lock alone.
@@ -34,10 +34,7 @@ ROOTS = {
         f"org.apache.zookeeper:zookeeper:{versions.ZOOKEEPER}",
     ],
     "cassandra": [f"org.apache.cassandra:cassandra-all:{versions.CASSANDRA}"],
-    "spark": [
-        f"org.apache.spark:spark-sql-kafka-0-10_{versions.SPARK_SCALA}:{versions.SPARK}",
-        f"com.datastax.spark:spark-cassandra-connector_{versions.SPARK_SCALA}:{versions.CONNECTOR}",
-    ],
+    "spark": [f"org.apache.spark:spark-sql-kafka-0-10_{versions.SPARK_SCALA}:{versions.SPARK}"],
 }
 # Tools for tests that a POM names by mistake as needed at run time.
 _NEEDLESS = {"mockito-core", "byte-buddy", "byte-buddy-agent", "objenesis"}

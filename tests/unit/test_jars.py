@@ -12,7 +12,8 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from clicktrail import jars
+from benchmarks import jars as benchmarks_jars
+from clicktrail import jars, versions
 from clicktrail.errors import ClicktrailError
 from clicktrail.jars import Jar
 
@@ -136,3 +137,11 @@ def test_no_jar_for_spark_is_one_that_pyspark_ships() -> None:
 
     assert shipped & {jar.name for jar in jars.locked()["spark"]} == set()
     assert "scala-library" in shipped
+
+
+def test_the_connector_is_for_a_peer_of_the_benchmarks_alone() -> None:
+    peer = {jar.name for jar in benchmarks_jars.locked()["connector"]}
+
+    assert f"spark-cassandra-connector_{versions.SPARK_SCALA}" in peer
+    assert peer & ({jar.name for jar in jars.locked()["spark"]} | jars._shipped_by_pyspark()) == set()
+    assert not [jar.coordinate for jar in jars.locked()["spark"] if "cassandra" in jar.coordinate]
