@@ -103,6 +103,8 @@ class Share:
     """Page calls to enter (``page_calls.call``)."""
     stored_calls: dict[PageMinute, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Page calls of records that are stored themselves: a crash may have come before a call was entered or counted."""
+    lost: set[tuple[str, int, str, int]] = field(default_factory=set)
+    """Records that a later content in the share replaces: visitor, time, id, write time."""
 
     def take(self, records: pa.Table) -> Iterator[pa.RecordBatch]:
         """Write decoded records (``records.SCHEMA``); gives back what is for Kafka, and the report."""
@@ -144,6 +146,7 @@ class Share:
 
     def _lose(self, copy: _Copy, page: PageMinute | None, columns: _Columns) -> None:
         self.again[copy.partition] += 1
+        self.lost.add((columns.user_ids[copy.row], *copy[:3]))
         lost = columns.page(copy)
         if lost is not None and lost != page:
             self._gone(lost, columns.user_ids[copy.row], copy, copy.write_time)
@@ -177,6 +180,9 @@ class Share:
         for copy in kept:
             page, is_bot, row = columns.page(copy), columns.is_bot[copy.row], columns.cells[copy.row]
             known = stored.get(copy.key) if stored else None
+            uncertain = known is not None and (
+                known.write_time == copy.write_time or (day.user_id, *copy.key, known.write_time) in self.lost
+            )
             if known is not None:
                 if known.write_time != copy.write_time:
                     self.again[copy.partition] += 1
@@ -189,9 +195,9 @@ class Share:
                     self._gone(was, day.user_id, copy, known.write_time)
                     held[copy.row] = row
                     row = b""
-            if page is not None and not _counted(known, copy, page, is_bot):
+            if page is not None and (uncertain or not _counted(known, page, is_bot)):
                 call = page_calls.call(visitor, day.user_id, copy.time, copy.event_id, copy.write_time, is_bot=is_bot)
-                if known is not None and known.write_time == copy.write_time:
+                if uncertain:
                     self.stored_calls[page].append(call)
                 else:
                     self.calls[page].append(call)
@@ -280,11 +286,9 @@ def _suspects(kept: dict[VisitorDay, list[_Copy]], newest: dict[VisitorDay, int]
     return {day: keys for day, keys in suspects.items() if keys}
 
 
-def _counted(known: Stored | None, copy: _Copy, page: PageMinute, is_bot: bool) -> bool:
-    """Whether the store's content of this event was counted as the same call of the same page."""
-    if known is None or known.page is None or known.write_time == copy.write_time:
-        return False
-    return page[:2] == known.page and is_bot == known.is_bot
+def _counted(known: Stored | None, page: PageMinute, is_bot: bool) -> bool:
+    """Whether the store's content of this event is the same call of the same page."""
+    return known is not None and page[:2] == known.page and is_bot == known.is_bot
 
 
 def _rejected(records: pa.Table) -> Iterator[dict[str, Any]]:
