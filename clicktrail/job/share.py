@@ -103,15 +103,15 @@ class Share:
     """Page calls to enter (``page_calls.call``)."""
     stored_calls: dict[PageMinute, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Page calls of records that are stored themselves: a crash may have come before a call was entered or counted."""
-    lost: set[tuple[str, int, str, int]] = field(default_factory=set)
-    """Records that a later content in the share replaces: visitor, time, id, write time."""
+    lost: dict[tuple[str, int, str], list[_Copy]] = field(default_factory=lambda: defaultdict(list))
+    """Copies that are not kept, by visitor, time and id."""
 
     def take(self, records: pa.Table) -> Iterator[pa.RecordBatch]:
         """Write decoded records (``records.SCHEMA``); gives back what is for Kafka, and the report."""
         _refuse_foreign_times(records)
         columns = _Columns(records)
         copies = _by_visitor_day(records)
-        kept = {day: self._latest(same, columns) for day, same in copies.items()}
+        kept = {day: self._latest(day.user_id, same) for day, same in copies.items()}
         newest = self._newest(kept)
         stored = self.events.read(_suspects(kept, newest))
         held: dict[int, bytes] = {}
@@ -129,27 +129,30 @@ class Share:
         self.report.tallies = _tallies(records, self.again)
         yield from self._out(records, kept, held)
 
-    def _latest(self, copies: list[_Copy], columns: _Columns) -> list[_Copy]:
-        """The copies to keep, one of each event, in order. Calls of pages that only the others name are gone.
-
-        A batch that crashed after a checkpoint was lost may have written those.
-        """
+    def _latest(self, user_id: str, copies: list[_Copy]) -> list[_Copy]:
+        """The copies to keep, one of each event, in order; the others are put into ``lost``."""
         copies.sort()
         kept = copies[:1]
         for copy in copies[1:]:
-            if copy[:2] == kept[-1][:2]:
-                self._lose(kept[-1], columns.page(copy), columns)
+            if copy.key == kept[-1].key:
+                self.again[copy.partition] += 1
+                self.lost[user_id, copy.time, copy.event_id].append(kept[-1])
                 kept[-1] = copy
             else:
                 kept.append(copy)
         return kept
 
-    def _lose(self, copy: _Copy, page: PageMinute | None, columns: _Columns) -> None:
-        self.again[copy.partition] += 1
-        self.lost.add((columns.user_ids[copy.row], *copy[:3]))
-        lost = columns.page(copy)
-        if lost is not None and lost != page:
-            self._gone(lost, columns.user_ids[copy.row], copy, copy.write_time)
+    def _lose(
+        self, user_id: str, losers: list[_Copy], known: Stored | None, page: PageMinute | None, columns: _Columns
+    ) -> None:
+        """Calls of pages that only copies name that are not kept are gone; ``page`` is the one that is kept.
+
+        A batch that crashed before a checkpoint was lost may have written them; not those that the store had outlived.
+        """
+        for copy in losers:
+            lost = columns.page(copy)
+            if lost is not None and lost != page and (known is None or known.write_time < copy.write_time):
+                self._gone(lost, user_id, copy, copy.write_time)
 
     def _gone(self, page: PageMinute, user_id: str, copy: _Copy, write_time: int) -> None:
         call = page_calls.gone(user_id, copy.time, copy.event_id, write_time)
@@ -180,9 +183,9 @@ class Share:
         for copy in kept:
             page, is_bot, row = columns.page(copy), columns.is_bot[copy.row], columns.cells[copy.row]
             known = stored.get(copy.key) if stored else None
-            uncertain = known is not None and (
-                known.write_time == copy.write_time or (day.user_id, *copy.key, known.write_time) in self.lost
-            )
+            losers = self.lost.get((day.user_id, copy.time, copy.event_id), []) if self.lost else []
+            self._lose(day.user_id, losers, known, page, columns)
+            uncertain = known is not None and any(known.write_time == one.write_time for one in (copy, *losers))
             if known is not None:
                 if known.write_time != copy.write_time:
                     self.again[copy.partition] += 1
