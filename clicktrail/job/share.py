@@ -140,6 +140,7 @@ class Share:
                 kept[-1] = copy
             else:
                 kept.append(copy)
+        kept.reverse()
         return kept
 
     def _lose(
