@@ -1,18 +1,9 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from clicktrail.job.ledger import Entry, entries, missing
-
-
-def tally(partition: int, reason: str | None, records: int, first: int, last: int, **more: int) -> Any:
-    figures = {"repeats": 0, "late": 0} | more
-    return SimpleNamespace(
-        source_partition=partition, reason=reason, records=records, first_offset=first, last_offset=last, **figures
-    )
+from clicktrail.job.report import Tally
 
 
 def done(partition: int, first: int, last: int) -> Entry:
@@ -21,28 +12,31 @@ def done(partition: int, first: int, last: int) -> Entry:
 
 def test_one_entry_a_partition() -> None:
     tallies = [
-        tally(2, None, 5, 100, 107, repeats=1, late=2),
-        tally(2, "not_json", 2, 101, 103),
-        tally(2, "null_value", 1, 108, 108),
-        tally(0, "wrong_type", 1, 7, 7),
+        Tally(2, None, 3, 104, 107, repeats=1, late=2),
+        Tally(2, "not_json", 2, 101, 103),
+        Tally(0, "wrong_type", 1, 7, 7),
+        # of another share
+        Tally(2, None, 2, 100, 105, repeats=3),
+        Tally(2, "not_json", 1, 106, 106),
+        Tally(2, "null_value", 1, 108, 108),
     ]
-    assert entries(tallies, {2: 3}) == [
+    assert entries(tallies) == [
         Entry(partition=0, first_offset=7, last_offset=7, good=0, rejected={"wrong_type": 1}),
         Entry(
             partition=2,
             first_offset=100,
             last_offset=108,
             good=5,
-            rejected={"not_json": 2, "null_value": 1},
+            rejected={"not_json": 3, "null_value": 1},
             repeats=4,
             late=2,
         ),
     ]
-    assert [entry.events_read for entry in entries(tallies, {})] == [1, 8]
+    assert [entry.events_read for entry in entries(tallies)] == [1, 9]
 
 
 def test_no_records_no_entries() -> None:
-    assert entries([], {}) == []
+    assert entries([]) == []
 
 
 @pytest.mark.parametrize(

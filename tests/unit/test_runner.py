@@ -3,14 +3,12 @@ from __future__ import annotations
 import signal
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clicktrail.errors import ClicktrailError
 from clicktrail.job import runner, waiting
-from clicktrail.job.batch import BatchWriter
 from clicktrail.settings import Settings
 from spark_jobs import clickstream_job
 
@@ -58,13 +56,6 @@ def test_what_is_no_window(text: str) -> None:
         waiting.parse_window(text)
 
 
-def test_producers_clock_stops_the_job_and_names_the_cure() -> None:
-    writer = BatchWriter(Settings(), *[SimpleNamespace()] * 3)  # type: ignore[arg-type]
-    writer._check_times([SimpleNamespace(foreign_times=0)])
-    with pytest.raises(ClicktrailError, match=r"user_clickstream.*message\.timestamp\.type=LogAppendTime"):
-        writer._check_times([SimpleNamespace(foreign_times=0), SimpleNamespace(foreign_times=1)])
-
-
 def test_failure_is_said_in_a_sentence() -> None:
     trace = (
         "Job aborted\n  File x\nclicktrail.errors.ClicktrailError: topic t has records. Do this\n\tat org.apache.spark"
@@ -72,6 +63,38 @@ def test_failure_is_said_in_a_sentence() -> None:
     assert runner._in_a_sentence(trace) == "topic t has records. Do this"
     lost = runner._in_a_sentence("org.apache.kafka.clients.consumer.OffsetOutOfRangeException: ...")
     assert lost.startswith("the topic no longer has offsets")
+
+
+WORKER = """\
+[STREAM_FAILED] Query [id = 9c5d, runId = 1f2a] terminated with exception: An exception was raised by the Python Proxy. \
+Return Message: Traceback (most recent call last):
+  File "py4j/clientserver.py", line 617, in _call_proxy
+    return_value = getattr(self.pool[obj_id], method)(*params)
+  File "clicktrail/job/batch.py", line 71, in __call__
+    report = Report.together(bytes(row.report) for row in transforms.reports(out).collect())
+pyspark.errors.exceptions.captured.PythonException: 
+  An exception was thrown from the Python worker. Please see the stack trace below.
+Traceback (most recent call last):
+  File "clicktrail/job/share.py", line 307, in _refuse_foreign_times
+    raise ClicktrailError(
+{error}
+"""
+"""What Spark says where a worker failed; tests/spark has it from Spark itself."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("clicktrail.errors.ClicktrailError: topic t has records. Do this\n", "topic t has records. Do this"),
+        (
+            "cassandra.cluster.NoHostAvailable: ('Unable to complete', {})\n",
+            "Cassandra failed or went away: cassandra.cluster.NoHostAvailable: ('Unable to complete', {}). Nothing is "
+            "lost: the next run does the cut-off batch again",
+        ),
+    ],
+)
+def test_failure_of_a_worker_is_said_in_a_sentence(error: str, said: str) -> None:
+    assert runner._in_a_sentence(WORKER.replace("{error}", error)) == said
 
 
 JAVA = "py4j.protocol.Py4JJavaError: An error occurred while calling o1.save.\n: "

@@ -82,8 +82,17 @@ def test_texts_of_times() -> None:
     assert times.iso(MOMENT) == "2024-05-01T10:00:30.123Z"
     assert times.iso(times.YEAR_2000) == "2000-01-01T00:00:00.000Z"
     assert times.iso(times.YEAR_10000 - 1) == "9999-12-31T23:59:59.999Z"
-    assert times.iso_day(0) == "1970-01-01"
-    assert times.iso_day(19_844) == "2024-05-01"
+
+
+def test_days_as_dates() -> None:
+    assert times.as_date(0) == date(1970, 1, 1)
+    assert times.as_date(19_844) == date(2024, 5, 1)
+    assert times.as_date((times.YEAR_10000 - 1) // times.MILLISECONDS_A_DAY) == date(9999, 12, 31)
+
+
+def test_later_records_of_one_millisecond_have_later_write_times() -> None:
+    assert times.write_time(MOMENT, 7) < times.write_time(MOMENT, 8) < times.write_time(MOMENT + 1, 7)
+    assert times.write_time(MOMENT, 10**12 + 999) < times.write_time(MOMENT + 1, 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -98,7 +107,7 @@ def test_time_is_the_same_after_text_and_back(seed: int) -> None:
             "+00:00", "Z"
         )
         days = moment // times.MILLISECONDS_A_DAY
-        assert times.iso_day(days) == (date(1970, 1, 1) + timedelta(days=days)).isoformat() == text[:10]
+        assert times.as_date(days).isoformat() == text[:10]
 
 
 @pytest.mark.parametrize(
