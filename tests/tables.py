@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from cassandra import cqltypes
+
 from clicktrail import store
 from clicktrail.events import FIELD_NAMES, FIELDS
 from clicktrail.job import cells
@@ -34,7 +36,11 @@ def declared() -> dict[str, Declared]:
     """All tables by name."""
     found = {}
     for statement in store.statements(store.SCHEMA.read_text(encoding="utf-8")):
-        table = re.match(r"CREATE TABLE IF NOT EXISTS clickstream\.(\w+) \((.*?)(?:,\s*PRIMARY KEY (\(.*?\))\n|\n\))", statement, re.S)
+        table = re.match(
+            r"CREATE TABLE IF NOT EXISTS clickstream\.(\w+) \((.*?)(?:,\s*PRIMARY KEY (\(.*?\))\n|\n\))",
+            statement,
+            re.S,
+        )
         if table:
             columns = dict(line.strip().rstrip(",").split(" ", 1) for line in table[2].strip().splitlines())
             one = [name for name, kind in columns.items() if kind.endswith("PRIMARY KEY")]
@@ -97,7 +103,9 @@ class Tables:
         assert found, statement
         columns, table, where = found[1].split(", "), found[2], _conditions(found[3])
         self.asked += [(table, key) for key in keys]
-        return [[_selected(table, columns, row) for row in self.rows(table) if _is(table, row, where, key)] for key in keys]
+        return [
+            [_selected(table, columns, row) for row in self.rows(table) if _is(table, row, where, key)] for key in keys
+        ]
 
     def one(self, statement: str, key: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self.read(statement, [key])[0]
@@ -161,22 +169,21 @@ class Events(EventStore):
             self.tables.put(TABLE, shown, time_)
 
 
+DRIVERS: dict[str, Any] = {
+    "text": cqltypes.UTF8Type,
+    "timestamp": cqltypes.DateType,
+    "date": cqltypes.SimpleDateType,
+    "boolean": cqltypes.BooleanType,
+    "int": cqltypes.Int32Type,
+    "bigint": cqltypes.LongType,
+    "double": cqltypes.DoubleType,
+}
+"""The driver's types by ``clicktrail.events.Field.kind``."""
+
+
 def unpacked(kind: str, cell: bytes) -> Any:
     """A cell's value, by the driver; ``None`` where it is null."""
-    from cassandra import cqltypes
-
     if cell == cells.NULL:
         return None
-    found = cqltypes.lookup_casstype(_CASSANDRA[kind]).deserialize(cell[4:], 5)
+    found = DRIVERS[kind].deserialize(cell[4:], 5)
     return found.date() if kind == "date" else found
-
-
-_CASSANDRA = {
-    "text": "UTF8Type",
-    "timestamp": "TimestampType",
-    "date": "SimpleDateType",
-    "boolean": "BooleanType",
-    "int": "Int32Type",
-    "bigint": "LongType",
-    "double": "DoubleType",
-}

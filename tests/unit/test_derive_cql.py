@@ -1,6 +1,7 @@
 """A busy server is asked again; rows go together; cells are encoded as the driver would."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +17,12 @@ from cassandra.cqltypes import (
     SimpleDateType,
     UTF8Type,
 )
-from cassandra.protocol import ColumnMetadata
-from cassandra.query import UNSET_VALUE, BoundStatement, PreparedStatement
+from cassandra.protocol import BatchMessage, ColumnMetadata, ProtocolHandler
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, PreparedStatement
 
 from clicktrail.job.derive import cql
 from clicktrail.job.derive.cql import Cql, Write, chunks
-from clicktrail.job.derive.encoding import Statement
+from clicktrail.job.derive.encoding import EncodedBatch, Statement, prepare_session
 
 PROTOCOL = 5
 
@@ -95,22 +96,24 @@ def test_requests_are_cut_by_rows_by_size_and_by_partitions() -> None:
     assert [list(part) for part in chunks([1, 2, 3], 2)] == [[1, 2], [3]]
 
 
+def test_a_request_goes_to_where_its_first_partition_is() -> None:
+    batches = list(Cql(Session())._batches([[Write(("t", name), "INSERT", (name,))] for name in map(str, range(11))]))
+    assert [batch.routing_key for batch in batches] == [b"0", b"10"]
+    assert {batch.keyspace for batch in batches} == {"k"}
+
+
 def test_every_write_is_in_a_request_with_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    requests: list[list[bytes]] = []
+    sent: list[list[bytes]] = []
 
     def execute(_: Any, statements: list[Any], *__: Any, **___: Any) -> list[tuple[bool, Any]]:
-        for each, _ in statements:
-            single = isinstance(each, BoundStatement)
-            requests.append(
-                [each.values[0]] if single else [cells[0] for _, _, cells in each._statements_and_parameters]
-            )
+        sent.extend([row[4:] for row in each._statements_and_parameters[1::2]] for each, _ in statements)
         return [(True, [])] * len(statements)
 
     monkeypatch.setattr(cql, "execute_concurrent", execute)
     Cql(Session()).write(Write(("t", n % 11), "INSERT", (f"{n % 11}",)) for n in range(33))
-    assert sorted(len(request) for request in requests) == [3, 30]
-    assert sorted(cell for request in requests for cell in request) == sorted(b"%d" % (n % 11) for n in range(33))
-    assert all(request.count(cell) == 3 for request in requests for cell in request)
+    assert sorted(len(request) for request in sent) == [3, 30]
+    assert sorted(cell for request in sent for cell in request) == sorted(b"%d" % (n % 11) for n in range(33))
+    assert all(request.count(cell) == 3 for request in sent for cell in request)
 
 
 @pytest.mark.parametrize(
@@ -141,9 +144,18 @@ def test_cells_are_what_the_driver_makes_of_them(kind: Any, value: object) -> No
     assert Statement(statement).bound((value, "x")).values == statement.bind((value, "x")).values
 
 
+@pytest.mark.parametrize(("kind", "value"), [(DateType, 1_714_557_630_123), (DateType, -1), (DateType, 0)])
+def test_times_may_be_given_as_milliseconds(kind: Any, value: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+    statement = prepared("INSERT", kind)
+    assert Statement(statement).bound((value,)).values == statement.bind((moment,)).values
+
+
 def test_what_is_missing_stays_unset_and_what_is_too_much_is_an_error() -> None:
     statement = Statement(prepared("INSERT", UTF8Type, LongType))
-    assert statement.bound(("a", None)).values == [b"a", UNSET_VALUE]
+    assert statement.row(("a", None)) == b"\0\0\0\1a" + b"\xff\xff\xff\xfe"
+    with pytest.raises(ValueError, match="zip"):
+        statement.row(("a", 1, 2))
     with pytest.raises(ValueError, match="zip"):
         statement.bound(("a", 1, 2))
 

@@ -66,13 +66,13 @@ def test_failure_is_said_in_a_sentence() -> None:
 
 
 WORKER = """\
-[STREAM_FAILED] Query [id = 9c5d, runId = 1f2a] terminated with exception: An exception was raised by the Python Proxy. \
-Return Message: Traceback (most recent call last):
+[STREAM_FAILED] Query [id = 9c5d, runId = 1f2a] terminated with exception: An exception was raised by the Python \
+Proxy. Return Message: Traceback (most recent call last):
   File "py4j/clientserver.py", line 617, in _call_proxy
     return_value = getattr(self.pool[obj_id], method)(*params)
   File "clicktrail/job/batch.py", line 71, in __call__
     report = Report.together(bytes(row.report) for row in transforms.reports(out).collect())
-pyspark.errors.exceptions.captured.PythonException: 
+pyspark.errors.exceptions.captured.PythonException:
   An exception was thrown from the Python worker. Please see the stack trace below.
 Traceback (most recent call last):
   File "clicktrail/job/share.py", line 307, in _refuse_foreign_times
