@@ -275,6 +275,15 @@ def test_a_call_that_moves_and_comes_back_within_a_batch_is_still_counted(store:
     assert store.metrics == {A: Views(2, 0, 2)}
 
 
+def test_copies_that_come_after_a_later_one_take_no_call_away(store: Store) -> None:
+    """Partitions are read at their own pace, so that the earlier record may come in a later batch."""
+    store.take(Raw(call("/a"), 1))
+    store.take(Raw(call("/a"), 2, 0, NOW + 9))
+    store.take(Raw(call("/a"), 3, 1, NOW + 1), Raw(call("/b"), 4, 1, NOW + 2))
+    store.take(Raw(call("/a", messageId="another", userId="u-2"), 5))  # counts the minute anew
+    assert store.metrics == {A: Views(2, 0, 2)}
+
+
 def test_a_call_that_moves_twice_and_comes_back(store: Store) -> None:
     for later, path in enumerate(("/a", "/b", "/c", "/a")):
         store.take(Raw(call(path), later, 0, NOW + later))
