@@ -135,12 +135,11 @@ class Share:
         kept = copies[:1]
         for copy in copies[1:]:
             if copy.key == kept[-1].key:
-                self.again[copy.partition] += 1
+                self.again[kept[-1].partition] += 1
                 self.lost[user_id, copy.time, copy.event_id].append(kept[-1])
                 kept[-1] = copy
             else:
                 kept.append(copy)
-        kept.reverse()
         return kept
 
     def _lose(

@@ -83,16 +83,21 @@ def test_nothing_is_asked_for_no_keys(asked: list[list[Any]]) -> None:
     assert asked == []
 
 
-def texts(*values: str) -> list[tuple[int, BoundStatement]]:
-    statement = Statement(prepared("INSERT", UTF8Type))
-    return [(statement.size(bound), bound) for bound in (statement.bound((value,)) for value in values)]
+def requests(*partitions: list[str]) -> list[list[str]]:
+    """The rows of each request, for writes by partition."""
+    made = Cql(Session())._batches(
+        [[Write((n,), "INSERT", (text,)) for text in texts] for n, texts in enumerate(partitions)]
+    )
+    return [[row[4:].decode() for row in batch._statements_and_parameters[1::2]] for batch in made]
 
 
-def test_requests_are_cut_by_rows_by_size_and_by_partitions() -> None:
-    assert [len(batch) for batch in cql._batches([texts(*"x" * 120)])] == [50, 50, 20]
-    assert [len(batch) for batch in cql._batches([texts(*["x" * 17_000] * 3)])] == [1, 1, 1]
-    assert [len(batch) for batch in cql._batches([texts("x", "y") for _ in range(23)])] == [20, 20, 6]
-    assert list(cql._batches([])) == []
+def test_requests_are_cut_by_size_and_by_partitions() -> None:
+    assert [len(rows) for rows in requests([*"x" * 5_000])] == [449] * 11 + [61]  # 89 bytes each
+    assert [len(rows) for rows in requests(["x" * 15_000] * 5)] == [2, 2, 1]
+    assert [len(rows) for rows in requests(*[["x", "y"]] * 23)] == [20, 20, 6]
+    assert requests(["a", "x" * 90_000, "b"], ["c"]) == [["a"], ["x" * 90_000], ["b", "c"]]
+    assert [len(rows) for rows in requests(["x" * 39_000], *[["y"]] * 12)] == [10, 3]
+    assert requests() == []
     assert [list(part) for part in chunks([1, 2, 3], 2)] == [[1, 2], [3]]
 
 
@@ -162,7 +167,71 @@ def test_what_is_missing_stays_unset_and_what_is_too_much_is_an_error() -> None:
 
 def test_the_size_of_a_row_counts_what_cassandra_adds() -> None:
     statement = Statement(prepared("INSERT", UTF8Type, BooleanType, MapType.apply_parameters([UTF8Type, LongType])))
-    assert statement.size(statement.bound(("abc", None, None))) == 60 + 24 + 3
-    assert statement.size(statement.bound(("abc", True, None))) == 60 + 24 + 3 + 24 + 1
-    in_a_map = 4 + 2 * (4 + 1 + 4 + 8)
-    assert statement.size(statement.bound(("abc", None, {"a": 1, "b": 2}))) == 60 + 24 + 3 + 24 + in_a_map + 2 * 40
+    for values, elements in [(("abc", None, None), 0), (("abc", True, {}), 0), (("abc", None, {"a": 1, "b": 2}), 2)]:
+        row = statement.row(values)
+        assert statement.size(row, values) == 60 + 3 * 24 + len(row) + 40 * elements
+    assert statement.size(b"x" * 50) == 60 + 3 * 24 + 50
+
+
+# ---- batches on the wire
+
+KINDS = (UTF8Type, LongType, SimpleDateType, DateType, ListType.apply_parameters([LongType]), BooleanType)
+ROWS: list[tuple[Any, ...]] = [
+    ("Zürich 🚲", 2**40, date(2024, 5, 1), datetime(2024, 5, 1, 10, tzinfo=UTC), [1, 2], True),
+    ("", None, date(1969, 12, 31), None, [], None),
+    ("x" * 70_000, -1, None, None, None, False),
+]
+
+
+def drivers_batch(statements: list[tuple[PreparedStatement, tuple[Any, ...]]]) -> BatchStatement:
+    batch = BatchStatement(BatchType.UNLOGGED)
+    for statement, values in statements:
+        batch.add(statement.bind([UNSET_VALUE if value is None else value for value in values]))
+    return batch
+
+
+def encoded_batch(statements: list[tuple[PreparedStatement, tuple[Any, ...]]]) -> EncodedBatch:
+    first, values = statements[0]
+    batch = EncodedBatch(first.keyspace, Statement(first).routing_key(values))
+    for each, row in statements:
+        statement = Statement(each)
+        cells = statement.row(row)
+        batch.take(statement, cells, statement.size(cells, row))
+    return batch
+
+
+def wire(batch: BatchStatement, protocol: int, **more: Any) -> bytes:
+    """The frame that a session would send for a batch."""
+    session = SimpleNamespace(client_protocol_handler=ProtocolHandler)
+    prepare_session(session)
+    message = BatchMessage(batch.batch_type, batch._statements_and_parameters, 6, **more)
+    frame: bytes = session.client_protocol_handler.encode_message(message, 7, protocol, None, False)
+    return frame
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("more", [{}, {"timestamp": 12345, "serial_consistency_level": 8}])
+def test_a_batch_is_on_the_wire_what_the_driver_makes_of_it(protocol: int, more: dict[str, Any]) -> None:
+    one, two = prepared("INSERT", *KINDS), prepared("DELETE", UTF8Type)
+    two.query_id = b"another id"
+    statements = [(one, row) for row in ROWS] + [(two, ("gone",))]
+    theirs, ours = drivers_batch(statements), encoded_batch(statements)
+    assert wire(ours, protocol, **more) == wire(theirs, protocol, **more)
+    assert wire(ours, protocol, **more) == wire(theirs, protocol, **more)  # as when it is asked for again
+    assert (ours.routing_key, ours.keyspace) == (theirs.routing_key, theirs.keyspace)
+    assert ours.size >= sum(len(row) for row in ours._statements_and_parameters[1::2])
+
+
+def test_with_a_keyspace_of_its_own_too() -> None:
+    statements = [(prepared("INSERT", *KINDS), row) for row in ROWS]
+    theirs, ours = drivers_batch(statements), encoded_batch(statements)
+    assert wire(ours, 5, keyspace="k") == wire(theirs, 5, keyspace="k")
+
+
+def test_a_key_of_several_columns_is_the_drivers() -> None:
+    statement = prepared("INSERT", UTF8Type, SimpleDateType, LongType)
+    statement.routing_key_indexes = [1, 0]
+    values = ("é🛒", date(2024, 5, 1), 3)
+    assert Statement(statement).routing_key(values) == statement.bind(values).routing_key
+    statement.routing_key_indexes = None
+    assert Statement(statement).routing_key(values) is None

@@ -6,6 +6,7 @@ from itertools import permutations
 
 from clicktrail.job import marks, page_calls, pages
 from clicktrail.job.page_calls import PageMinute, Views
+from clicktrail.job.report import Report
 from tests.raw import HOUR, MINUTE
 from tests.tables import Tables
 
@@ -106,7 +107,7 @@ class Metrics:
         self.tables.write(page_calls.writes(calls, self.time, 0))
         self.tables.asked.clear()
         views = {page: page_calls.count([",".join(some)]) for page, some in calls.items()}
-        pages.update(self.tables, views, gone or {}, self.time)  # type: ignore[arg-type]
+        pages.update(self.tables, Report([], views, gone or {}), self.time)  # type: ignore[arg-type]
 
     @property
     def looked_up(self) -> int:

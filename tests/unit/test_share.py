@@ -47,7 +47,7 @@ class Store:
         self.report = Report.together(row["report"] for row in rows if row["report"] is not None)
         self.out = [row for row in rows if row["report"] is None]
         if not crashed and not crashed_early:
-            pages.update(self.tables, self.report.views, self.report.gone, self.write_time)  # type: ignore[arg-type]
+            pages.update(self.tables, self.report, self.write_time)  # type: ignore[arg-type]
             held = [row for row in self.out if row["held"] is not None]
             events.write((VisitorDay(row["user_id"], row["event_time"] // 86_400_000), row["held"]) for row in held)
         return self.report
@@ -187,7 +187,8 @@ def test_the_same_records_again_are_no_repeats_and_count_their_pages_again(store
     assert store.metrics == {}
     report = store.take(*batch)
     assert repeats(report) == 0
-    assert report.views == {A: Views(3, 1, 3)}
+    assert report.uncertain == {A}
+    assert report.views == {}
     assert store.metrics == {A: Views(3, 1, 3)}
     store.take(*batch)
     assert store.metrics == {A: Views(3, 1, 3)}
