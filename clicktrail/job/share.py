@@ -198,12 +198,11 @@ class Share:
                     self._gone(was, day.user_id, copy, known.write_time)
                     held[copy.row] = row
                     row = b""
-            if page is not None and (uncertain or not _counted(known, page, is_bot)):
+            if page is not None:
                 call = page_calls.call(visitor, day.user_id, copy.time, copy.event_id, copy.write_time, is_bot=is_bot)
-                if uncertain:
-                    self.stored_calls[page].append(call)
-                else:
-                    self.calls[page].append(call)
+                # Also where it is counted: a call older than its event could be taken for gone with another copy.
+                (self.stored_calls if uncertain else self.calls)[page].append(call)
+                if not uncertain and not _counted(known, page, is_bot):
                     seen.setdefault(page, []).append(is_bot)
             if row:
                 yield row
