@@ -2,7 +2,7 @@
 
 The columns are known here, so that a value is encoded once and joined with its neighbours, in the decoder, where most
 parts of an event are kept from one to the next. The driver would look at each of 44 values anew.
-Source: the CQL binary protocol, version 5, sections 3 ("[value]") and 6 (data type serialisation).
+Source: the CQL binary protocol, version 4, sections 3 ("[value]") and 6 (data type serialisation).
 """
 
 from __future__ import annotations

@@ -142,22 +142,6 @@ class Share:
                 kept.append(copy)
         return kept
 
-    def _lose(
-        self, user_id: str, losers: list[_Copy], known: Stored | None, page: PageMinute | None, columns: _Columns
-    ) -> None:
-        """Calls of pages that only copies name that are not kept are gone; ``page`` is the one that is kept.
-
-        A batch that crashed before a checkpoint was lost may have written them; not those that the store had outlived.
-        """
-        for copy in losers:
-            lost = columns.page(copy)
-            if lost is not None and lost != page and (known is None or known.write_time < copy.write_time):
-                self._gone(lost, user_id, copy, copy.write_time)
-
-    def _gone(self, page: PageMinute, user_id: str, copy: _Copy, write_time: int) -> None:
-        call = page_calls.gone(user_id, copy.time, copy.event_id, write_time)
-        self.report.gone.setdefault(page, []).append(call)
-
     def _newest(self, kept: dict[VisitorDay, list[_Copy]]) -> dict[VisitorDay, int]:
         """Up to which moment the visitors' days may be stored, where they may be at all."""
         by_partition: dict[tuple[int, int], list[str]] = defaultdict(list)
@@ -181,32 +165,54 @@ class Share:
         visitor = page_calls.visitor_digits(day.user_id)
         seen: dict[PageMinute, list[int]] = {}
         for copy in kept:
-            page, is_bot, row = columns.page(copy), columns.is_bot[copy.row], columns.cells[copy.row]
             known = stored.get(copy.key) if stored else None
             losers = self.lost.get((day.user_id, copy.time, copy.event_id), []) if self.lost else []
-            self._lose(day.user_id, losers, known, page, columns)
-            uncertain = known is not None and any(known.write_time == one.write_time for one in (copy, *losers))
             if known is not None:
-                if known.write_time != copy.write_time:
-                    self.again[copy.partition] += 1
+                self._meet(known, copy)
                 if known.write_time > copy.write_time:
                     continue
-                if known.would_keep(row):
-                    row = cells.erasing(cells.split(row))
-                was = page_calls.minute_of(*known.page, copy.time) if known.page else None
-                if was is not None and was != page:
-                    self._gone(was, day.user_id, copy, known.write_time)
-                    held[copy.row] = row
-                    row = b""
+            waits = self._take_away(day.user_id, copy, losers, known, columns)
+            page, is_bot, row = columns.page(copy), columns.is_bot[copy.row], columns.cells[copy.row]
             if page is not None:
                 call = page_calls.call(visitor, day.user_id, copy.time, copy.event_id, copy.write_time, is_bot=is_bot)
+                is_stored = known is not None and any(known.write_time == one.write_time for one in (copy, *losers))
                 # Also where it is counted: a call older than its event could be taken for gone with another copy.
-                (self.stored_calls if uncertain else self.calls)[page].append(call)
-                if not uncertain and not _counted(known, page, is_bot):
+                (self.stored_calls if is_stored else self.calls)[page].append(call)
+                if not is_stored and not _counted(known, page, is_bot):
                     seen.setdefault(page, []).append(is_bot)
-            if row:
+            if known is not None and known.would_keep(row):
+                row = cells.erasing(cells.split(row))
+            if waits:
+                held[copy.row] = row
+            else:
                 yield row
         self._see(seen)
+
+    def _meet(self, known: Stored, copy: _Copy) -> None:
+        """An event that the store knows: a repeat, but for the very same record; its page may not have been counted."""
+        if known.write_time != copy.write_time:
+            self.again[copy.partition] += 1
+        if known.page:
+            self.report.uncertain.add(page_calls.minute_of(*known.page, copy.time))
+
+    def _take_away(
+        self, user_id: str, copy: _Copy, losers: list[_Copy], known: Stored | None, columns: _Columns
+    ) -> bool:
+        """Calls of pages that only earlier contents of an event name are gone; returns whether there are any.
+
+        Those of copies that are not kept may have been entered by a batch that crashed before a checkpoint was lost,
+        but where the store had outlived them.
+        """
+        lost = [(columns.page(loser), loser.write_time) for loser in losers]
+        if known is not None:
+            lost = [each for each in lost if each[1] > known.write_time]
+            was = page_calls.minute_of(*known.page, copy.time) if known.page else None
+            lost.append((was, known.write_time))
+        gone = [(there, moment) for there, moment in lost if there is not None and there != columns.page(copy)]
+        for there, moment in gone:
+            call = page_calls.gone(user_id, copy.time, copy.event_id, moment)
+            self.report.gone.setdefault(there, []).append(call)
+        return bool(gone)
 
     def _see(self, seen: dict[PageMinute, list[int]]) -> None:
         """Count one visitor's calls of a day: by page and minute, whether each is a crawler's."""

@@ -168,7 +168,7 @@ def test_page_calls_that_a_later_copy_of_the_batch_replaces(store: Store) -> Non
         "/back": (1, 0, 1),
         "/person": (1, 1, 1),
     }
-    assert report.held == 0  # none of it is stored yet
+    assert report.held == 4  # each waits until the calls are gone that a batch that was cut off may have entered
 
 
 # ---- what the store knows already
@@ -336,6 +336,9 @@ def test_what_ends_up_is_the_latest_of_each_event_whatever_crashes(seed: int) ->
         end = at + chance.randrange(1, 8)
         while chance.random() < 0.4:
             one.take(*raw[at:end], **{chance.choice(["crashed", "crashed_early"]): True})
+            if chance.random() < 0.4:  # the checkpoint is lost with it, and batches are cut otherwise
+                at = 0
+                end = at + chance.randrange(1, 8)
         one.take(*raw[at:end])
         at = 0 if chance.random() < 0.1 else end  # at times the checkpoint is lost
     rows = decoded(*raw).to_pylist()
