@@ -71,6 +71,8 @@ class Contender:
     command: Callable[[Work], list[str]]
     env: Callable[[Work], dict[str, str]]
     """The whole environment of the child, this process's own included where it needs it."""
+    acknowledged: Callable[[Work], float] | None = None
+    """When both sinks had acknowledged the last event (seconds since 1970), where that is before its exit."""
     prepare: Callable[[], None] = lambda: None
     """Compiles or installs what the contender needs, once and outside of all clocks; fast where it is done."""
 

@@ -18,7 +18,7 @@ from cassandra.cluster import NoHostAvailable
 from confluent_kafka import KafkaException
 from rich.console import Console
 
-from benchmarks.harness import fit, latency, run, summary, verify, watch, workload
+from benchmarks.harness import latency, run, summary, verify, watch, workload
 from benchmarks.harness.results import Cell, Report, Result, result_key
 from benchmarks.harness.run import Place
 from benchmarks.harness.scaling import Point, points
@@ -312,13 +312,13 @@ class Bench:
 def steady_rate(report: Report, contender: str) -> float | None:
     """Events a second of a contender that is at work: fitted over the sizes, or of the one that there is."""
     drains = report.good("drain", contender)
-    line = fit.fit([(float(result.cell["events"]), result.figures["seconds"]) for result in drains])
+    line = summary.line(report, contender)
     if line is not None and line.rate != float("inf"):
         return line.rate
     if not drains:
         return None
     largest = max(int(result.cell["events"]) for result in drains)
-    return largest / median(r.figures["seconds"] for r in drains if r.cell["events"] == largest)
+    return largest / median(summary.path_seconds(run) for run in drains if run.cell["events"] == largest)
 
 
 def turn(items: Sequence[T], repetition: int) -> Iterator[T]:

@@ -34,8 +34,8 @@ def draw(report: Report, folder: Path, name: str) -> dict[str, str]:
 
     matplotlib.use("svg")
     pictures: dict[str, tuple[str, Callable[[Report], Figure | None]]] = {
-        "rates": ("Events a second, from start to exit", rates),
-        "drains": ("Seconds from start to exit", drains),
+        "rates": ("Events a second, from the start", rates),
+        "drains": ("Seconds from the start", drains),
         "cpu": ("Processor seconds for a million events", processor),
         "memory": ("Peak memory", memory),
         "latency": ("Send to readable row", latencies),
@@ -81,7 +81,7 @@ def rates(report: Report) -> Figure | None:
     axes.margins(y=0.18)
     axes.grid(axis="x", visible=False)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_title("Events a second from start to exit: median, range; the number of events at each bar", loc="left")
+    axes.set_title("Events a second from the start: median, range; the number of events at each bar", loc="left")
     return figure
 
 
@@ -96,7 +96,7 @@ def drains(report: Report) -> Figure | None:
     for name in names:
         runs = report.good("drain", name)
         colour = _colour(names, name)
-        xs, ys = [run.cell["events"] for run in runs], [run.figures["seconds"] for run in runs]
+        xs, ys = [run.cell["events"] for run in runs], [summary.path_seconds(run) for run in runs]
         axes.plot(xs, ys, "o", ms=4, color=colour, label=name)
         if line := summary.line(report, name):
             axes.plot(steps, [line.seconds(events) for events in steps], color=colour, lw=1)
@@ -105,7 +105,9 @@ def drains(report: Report) -> Figure | None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("events")
-    axes.set_title("Seconds from start to exit, with the fitted line (start-up + events / rate)", loc="left")
+    axes.set_title(
+        "Seconds from the start until all is acknowledged, with the fitted line (start-up + events / rate)", loc="left"
+    )
     axes.legend()
     return figure
 
@@ -197,7 +199,7 @@ def scaling(report: Report) -> Figure | None:
             cells = collect((run for run in group if run.subject == name), lambda run: run.cell["value"])
             values = sorted(cells)
             spreads = [
-                summary.per(cells[value], lambda run: int(run.cell["events"]) / run.figures["seconds"])
+                summary.per(cells[value], lambda run: int(run.cell["events"]) / summary.path_seconds(run))
                 for value in values
             ]
             ranges = [[s.median - s.least for s in spreads], [s.most - s.median for s in spreads]]

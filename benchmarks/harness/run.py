@@ -172,6 +172,7 @@ def timed(place: Place, contender: Contender, work: Work, timeout: float) -> dic
     """Run a contender to its end over a work that is ready."""
     others_before = watch.settle(place.servers)
     machine, children = watch.Machine(place.servers), watch.children_cpu()
+    began = time.time()
     running = Running(contender, work)
     try:
         seconds = running.wait(timeout)
@@ -180,6 +181,7 @@ def timed(place: Place, contender: Contender, work: Work, timeout: float) -> dic
     engine = max(running.watch.cpu(), watch.children_cpu() - children)  # looks miss the last moments, waits the lost
     return {
         "seconds": seconds,
+        "path_seconds": contender.acknowledged(work) - began if contender.acknowledged else seconds,
         "engine_cpu": engine,
         "engine_java_cpu": running.watch.cpu(java=True),
         "peak_memory_mib": running.watch.peak,

@@ -20,8 +20,9 @@ class Drained:
     contender: str
     events: int
     seconds: Spread
+    """From start to exit."""
     rate: Spread
-    """Events a second, from start to exit."""
+    """Events a second, from start until all sinks had acknowledged them."""
     engine: float
     """Events for each processor second of the contender; the median, as all that follows."""
     broker: float
@@ -56,7 +57,7 @@ def _drained(contender: str, events: int, runs: list[Result]) -> Drained:
         contender=contender,
         events=events,
         seconds=spread([run.figures["seconds"] for run in runs]),
-        rate=spread([events / run.figures["seconds"] for run in runs]),
+        rate=spread([events / path_seconds(run) for run in runs]),
         engine=each("engine_cpu"),
         broker=each("broker_cpu"),
         cassandra=each("cassandra_cpu"),
@@ -67,9 +68,13 @@ def _drained(contender: str, events: int, runs: list[Result]) -> Drained:
 
 
 def line(report: Report, contender: str) -> Line | None:
-    """Start-up and steady rate of a contender, over all sizes and repetitions."""
-    drains = report.good("drain", contender)
-    return fit([(float(result.cell["events"]), result.figures["seconds"]) for result in drains])
+    """Start-up and steady rate of a contender's events' path, over all sizes and repetitions."""
+    return fit([(float(run.cell["events"]), path_seconds(run)) for run in report.good("drain", contender)])
+
+
+def path_seconds(run: Result) -> float:
+    """From the start of the process until all sinks had acknowledged the events."""
+    return run.figures.get("path_seconds", run.figures["seconds"])
 
 
 def limits(report: Report) -> dict[str, Spread]:
