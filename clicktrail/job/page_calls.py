@@ -40,6 +40,11 @@ class PageMinute(NamedTuple):
         """Days since 1970."""
         return self.minute // MILLISECONDS_A_DAY
 
+    @property
+    def hour(self) -> int:
+        """The beginning of its hour, milliseconds since 1970."""
+        return self.minute - self.minute % _HOUR
+
 
 class Views(NamedTuple):
     """How often a page was seen in a minute."""
@@ -81,7 +86,7 @@ def writes(calls: Mapping[PageMinute, Sequence[str]], chunk: int, share: int) ->
     """Calls as rows; ``chunk`` is their write time, and a number that no other batch has."""
     statement = insert(TABLE, _COLUMNS)
     for page, packed in calls.items():
-        hour = page.minute - page.minute % _HOUR
+        hour = page.hour
         for number, some in enumerate(chunks(packed, _CALLS_A_ROW)):
             row = (page.site, page.page_path, hour, page.minute, chunk, number * _SHARES + share, ",".join(some), chunk)
             yield Write((TABLE, page.site, page.page_path, hour), statement, row)
@@ -95,7 +100,7 @@ def read(cql: Cql, pages: Sequence[PageMinute]) -> dict[PageMinute, Views]:
 
 def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
     """The calls that no row has as what they are, or as something else that was written later."""
-    there = {page: _last(rows) for page, rows in zip(calls, _rows(cql, calls), strict=True)}
+    there = _there(cql, calls)
     absent = {page: [call for call in some if _is_missing(call, there[page])] for page, some in calls.items()}
     return {page: some for page, some in absent.items() if some}
 
@@ -107,7 +112,7 @@ def _is_missing(call: str, there: Mapping[str, str]) -> bool:
 
 def still_there(cql: Cql, gone: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
     """Of entries that take calls away (:func:`gone`) those whose call is there, and not written later."""
-    there = {page: _last(rows) for page, rows in zip(gone, _rows(cql, gone), strict=True)}
+    there = _there(cql, gone)
     needed = {
         page: [
             one
@@ -119,9 +124,14 @@ def still_there(cql: Cql, gone: Mapping[PageMinute, Sequence[str]]) -> dict[Page
     return {page: some for page, some in needed.items() if some}
 
 
+def _there(cql: Cql, pages: Mapping[PageMinute, object]) -> dict[PageMinute, dict[str, str]]:
+    """The calls of each page's minute, as they were written last."""
+    return {page: _last(rows) for page, rows in zip(pages, _rows(cql, pages), strict=True)}
+
+
 def _rows(cql: Cql, pages: Iterable[PageMinute]) -> list[list[str]]:
     """The rows of each page's minute."""
-    keys = [(page.site, page.page_path, page.minute - page.minute % _HOUR, page.minute) for page in pages]
+    keys = [(page.site, page.page_path, page.hour, page.minute) for page in pages]
     return [[text for (text,) in rows] for rows in cql.read(_READ, keys)]
 
 

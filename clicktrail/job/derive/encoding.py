@@ -16,6 +16,8 @@ from typing import Any
 from cassandra.protocol import BatchMessage, ProtocolHandler
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
+from clicktrail.job.cells import UNSET
+
 _INT64 = struct.Struct(">q").pack
 _UINT32 = struct.Struct(">I").pack
 _INT32 = struct.Struct(">i").pack
@@ -25,7 +27,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)
 _EPOCH_DAY = 2**31 - date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
-_UNSET = _INT32(-2)
 _ROW, _CELL, _ELEMENT = 60, 24, 40  # bytes that come on top of what a row, a cell, an element of a collection holds
 
 Encoder = Callable[[Any], bytes]
@@ -60,7 +61,7 @@ class Statement:
         cells = []
         for encode, value in zip(self._encoders, values, strict=True):
             if value is None:
-                cells.append(_UNSET)
+                cells.append(UNSET)
             else:
                 cell = encode(value)
                 cells += (_INT32(len(cell)), cell)

@@ -32,13 +32,15 @@ def each(spark: SparkSession, settings: Settings, cql: Cql, work: Work[T, R], pi
 
 
 def _in_executor(settings: Settings, work: Work[T, R], piece: T) -> R:
-    with garbage_seldom_looked_for():
-        return work(worker.cql(settings), piece)
+    return work(worker.cql(settings), piece)
 
 
 @contextmanager
 def garbage_seldom_looked_for() -> Iterator[None]:
-    """Events and rows by the ten thousand, none of them in a cycle: looking for cycles takes a sixth of the time."""
+    """Events and rows by the ten thousand, none of them in a cycle: looking for cycles takes a sixth of the time.
+
+    For the driver; workers look after each task only (:mod:`clicktrail.job.daemon`).
+    """
     before = gc.get_threshold()
     gc.set_threshold(100_000, *before[1:])
     try:
