@@ -51,7 +51,7 @@ class BatchWriter:
     lease: Lease
     derivations: list[Derivation] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    """Held while a batch is written: other writers of the driver wait for it."""
+    """Held while a batch is written: who has it finds the tables between two batches."""
 
     cql: Cql = field(init=False)
 

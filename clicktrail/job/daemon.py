@@ -16,10 +16,11 @@ _FULL = 200
 def _leave_archives() -> None:
     """Take the archives that Spark puts on the search path off it, where PySpark is installed too.
 
-    Each task has Python forget what it knows of the search path, which reads archives on it anew: 80 ms.
+    Each task has Python forget what it knows of the search path, which reads archives on it anew: 60 ms for each of
+    PySpark's zip and Spark's own jar.
     """
     before = list(sys.path)
-    sys.path[:] = [path for path in before if not path.endswith(".zip")]
+    sys.path[:] = [path for path in before if not path.endswith((".zip", ".jar"))]
     if find_spec("pyspark") is None or find_spec("py4j") is None:
         sys.path[:] = before
     for path in set(before) - set(sys.path):

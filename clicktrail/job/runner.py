@@ -40,6 +40,9 @@ _CAUSE = re.compile(
 """The line of a stack trace, Java's or Python's, that names the failure behind it."""
 _REDONE = "Nothing is lost: the next run does the cut-off batch again"
 _LOOK = 1  # seconds between two looks at a running query
+_FETCH_WAIT = "10"
+"""Milliseconds that the broker may wait for records. A batch's records are all there; a request that waits for more of
+them holds up the next batch's."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def _run(spark: SparkSession, settings: Settings, how: Run, checkpoint: str, ses
     finally:
         query.stop()
     _raise_failure(query)
-    with writer.lock:
+    with writer.lock:  # a batch that was stopped may still be at work
         answers.refresh()
 
 
@@ -129,6 +132,7 @@ def _start(spark: SparkSession, settings: Settings, how: Run, checkpoint: str, w
         "startingOffsets": "earliest",
         "maxOffsetsPerTrigger": str(settings.max_offsets_per_batch),
         "failOnDataLoss": "true",
+        "kafka.fetch.max.wait.ms": _FETCH_WAIT,
     }
     records = spark.readStream.format("kafka").options(**source).load()
     return (
@@ -157,8 +161,7 @@ def _follow(
             return
         lease.check()
         if how.trigger != AVAILABLE_NOW and answers.due:
-            with writer.lock:
-                answers.refresh()
+            answers.refresh(writer.lock)
         if time.monotonic() > end:
             logger.info("stopping after %s minutes, as asked", how.max_minutes)
             return

@@ -14,6 +14,7 @@ def spark_conf() -> dict[str, str]:
     """Spark's configuration; what stays the same for each job, without master, memory and jars."""
     return {
         "spark.sql.session.timeZone": "UTC",
+        "spark.scheduler.mode": "FAIR",
         "spark.python.daemon.module": "clicktrail.job.daemon",
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",

@@ -1,6 +1,7 @@
 """What the job does with records, as pure functions from DataFrame to DataFrame.
 
-Nothing here knows of Cassandra, Kafka or a clock.
+Nothing here knows of Cassandra, Kafka or a clock. Expressions are SQL: each is one call into the JVM, where columns put
+together in Python would be one for each piece, for every batch anew.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from typing import TYPE_CHECKING
 import pyspark.sql.functions as F
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 
 def shared_out(decoded: DataFrame, shares: int) -> DataFrame:
     """Decoded records in so many partitions, all of a visitor's in one; dead letters are spread evenly."""
-    return decoded.repartition(shares, F.coalesce("user_id", F.col("source_offset").cast("string")))
+    return decoded.repartition(shares, F.expr("coalesce(user_id, string(source_offset))"))
 
 
 def reports(out: DataFrame) -> DataFrame:
     """The reports among what came out of the shares (``share.OUT``): ``report``."""
-    return out.where(F.col("report").isNotNull()).select("report")
+    return out.where("report IS NOT NULL").select("report")
 
 
 def held(out: DataFrame) -> DataFrame:
     """The events that are still to be stored: ``user_id, event_time, held``."""
-    return out.where(F.col("held").isNotNull()).select("user_id", "event_time", "held")
+    return out.where("held IS NOT NULL").select("user_id", "event_time", "held")
 
 
 def kafka_records(out: DataFrame, transformed_topic: str, dead_letter_topic: str) -> DataFrame:
@@ -33,25 +34,18 @@ def kafka_records(out: DataFrame, transformed_topic: str, dead_letter_topic: str
 
     Of a dead letter these are the original key and bytes; reason, detail and origin are headers.
     """
-    origin = [
-        _header(name, F.col(name).cast("string")) for name in ("source_topic", "source_partition", "source_offset")
-    ]
-    of_event = F.array(*origin, _header("event_id", F.col("event_id")))
-    received_at = F.col("received_at").cast("string")
-    of_dead_letter = F.array(
-        _header("reason", F.col("reason")),
-        _header("detail", F.col("detail")),
-        *origin,
-        _header("received_at", received_at),
-    )
-    is_event = F.col("reason").isNull()
-    return out.where(F.col("report").isNull()).select(
-        F.when(is_event, transformed_topic).otherwise(dead_letter_topic).alias("topic"),
-        F.col("record_key").alias("key"),
-        F.col("record_value").alias("value"),
-        F.when(is_event, of_event).otherwise(of_dead_letter).alias("headers"),
+    origin = ("source_topic", "source_partition", "source_offset")
+    of_event = _headers(*origin, "event_id")
+    of_dead_letter = _headers("reason", "detail", *origin, "received_at")
+    return out.where("report IS NULL").selectExpr(
+        f"if(reason IS NULL, '{transformed_topic}', '{dead_letter_topic}') AS topic",
+        "record_key AS key",
+        "record_value AS value",
+        f"if(reason IS NULL, {of_event}, {of_dead_letter}) AS headers",
     )
 
 
-def _header(name: str, text: Column) -> Column:
-    return F.struct(F.lit(name).alias("key"), F.encode(text, "UTF-8").alias("value"))
+def _headers(*names: str) -> str:
+    """The columns of these names as headers."""
+    each = (f"named_struct('key', '{name}', 'value', encode(string({name}), 'UTF-8'))" for name in names)
+    return f"array({', '.join(each)})"

@@ -1,4 +1,4 @@
-"""A refresh that dies anywhere is made good by the next one: no answer stays wrong, whatever came in between."""
+"""A refresh that dies anywhere, or reads half of a batch, is made good by the next one: no answer stays wrong."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def events(source: random.Random) -> list[Event]:
     return made
 
 
-def bring(cql: Cql, some: list[Event], write_time: int) -> None:
+def bring(cql: Cql, some: list[Event], write_time: int, *, events_too: bool = True) -> None:
     """What a batch does: notes first, then the events."""
     notes: list[Write] = []
     rows: list[Write] = []
@@ -95,7 +95,8 @@ def bring(cql: Cql, some: list[Event], write_time: int) -> None:
         )  # fmt: skip
         rows.append(Write(("events", event.user_id), insert("events_by_user_day", COLUMNS), (*values, write_time)))
     cql.write(notes)
-    cql.write(rows)
+    if events_too:
+        cql.write(rows)
 
 
 def expected(stored: list[Event]) -> tuple[dict[str, str], set[tuple[str, str, int, int]]]:
@@ -155,6 +156,85 @@ def test_a_refresh_that_dies_anywhere_is_made_good(
         answers._cql.left = 10**9  # type: ignore[attr-defined]
         answers.refresh()
         check(session, stored)
+    finally:
+        lease.release()
+
+
+class Batches:
+    """Batches on their way, bit by bit; entered, none is half written."""
+
+    def __init__(self, cql: Cql, lease: Lease, waiting: list[Event], source: random.Random) -> None:
+        self.cql, self.lease, self.waiting, self.source = cql, lease, waiting, source
+        self.cut: list[Event] = []  # noted, and not stored yet
+        self.write_time = 0
+        self.entered = 0
+
+    def __enter__(self) -> None:
+        while self.cut:
+            self.go_on()
+        self.entered += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.entered -= 1
+
+    def go_on(self) -> None:
+        if self.entered:
+            return
+        if not self.cut:
+            self.cut = [self.waiting.pop() for _ in range(min(len(self.waiting), self.source.randrange(5, 20)))]
+            self.write_time = self.lease.next_write_time()
+            bring(self.cql, self.cut, self.write_time, events_too=False)
+        else:
+            some = [self.cut.pop() for _ in range(min(len(self.cut), 4))]
+            bring(self.cql, some, self.write_time)
+
+
+class Disturbed(Cql):
+    """While it is used, batches go on."""
+
+    batches: Batches | None = None
+
+    def read(self, *args: Any) -> Any:
+        self.disturb()
+        return super().read(*args)
+
+    def write(self, writes: Any) -> None:
+        self.disturb()
+        super().write(writes)
+
+    def disturb(self) -> None:
+        if self.batches is not None and self.batches.source.random() < 0.4:
+            self.batches.go_on()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_refresh_reads_of_a_batch_too_early_is_made_good(
+    pipeline: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    source = random.Random(seed)
+    monkeypatch.setattr(refresh, "Cql", Disturbed)
+    lease = Lease(session, "crash", 30)
+    lease.acquire()
+    try:
+        cql = Cql(session)
+        for table in ("events_by_user_day", "sessions_by_user", "identities", "traffic_by_day", "visitors",
+                      "visitor_parts", "refresh_pending"):  # fmt: skip
+            session.execute(f"TRUNCATE {table}")
+        waiting = events(source)
+        stored = list(waiting)
+        source.shuffle(waiting)
+        batches = Batches(cql, lease, waiting, source)
+        monkeypatch.setattr(Disturbed, "batches", batches)
+        answers = refresh.Answers(SimpleNamespace(), pipeline, session, lease)  # type: ignore[arg-type]
+        disturbed = 0
+        while waiting or batches.cut:
+            answers.refresh(batches)
+            disturbed += bool(batches.cut)
+            batches.go_on()
+        answers.refresh(batches)
+        check(session, stored)
+        assert disturbed >= 3
+        assert not session.execute("SELECT * FROM refresh_pending").all()
     finally:
         lease.release()
 

@@ -21,7 +21,8 @@ from cassandra.query import tuple_factory
 
 from clicktrail.job.derive.encoding import EncodedBatch, Statement, prepare_session
 
-_AT_ONCE = 64
+AT_ONCE = 64
+"""Requests in flight."""
 _ATTEMPTS = 5
 _PATIENCE = 120.0  # seconds for one request
 _BUSY = (OperationTimedOut, ReadTimeout, WriteTimeout, Unavailable, OverloadedErrorMessage)
@@ -39,10 +40,11 @@ T = TypeVar("T")
 class Cql:
     """Prepared statements of one session."""
 
-    def __init__(self, session: Session) -> None:
-        """Nothing is prepared yet."""
+    def __init__(self, session: Session, at_once: int = AT_ONCE) -> None:
+        """Nothing is prepared yet; ``at_once``: requests in flight."""
         prepare_session(session)
         self._session = session
+        self._at_once = at_once
         self._prepared: dict[str, Statement] = {}
 
     @cached_property
@@ -95,7 +97,7 @@ class Cql:
         for attempt in range(1, _ATTEMPTS + 1):
             asked = [(statements[place], None) for place in left]
             answers = execute_concurrent(
-                self._session, asked, _AT_ONCE, raise_on_first_error=False, execution_profile=self._profile
+                self._session, asked, self._at_once, raise_on_first_error=False, execution_profile=self._profile
             )
             failed = []
             for place, (done, result) in zip(left, answers, strict=True):

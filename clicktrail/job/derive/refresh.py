@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from cassandra.cluster import Session
 from clicktrail.job.derive import days, funnels, known, pending, spread, top_pages, visits
 from clicktrail.job.derive.cql import Cql, chunks
 from clicktrail.job.derive.funnels import Funnel
+from clicktrail.job.derive.spread import Spread
 from clicktrail.job.lease import Lease
 from clicktrail.job.page_calls import PageMinute
 from clicktrail.settings import Settings
@@ -24,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 60.0
 """Seconds between two refreshes, at least."""
-_LONGEST_PAUSE = 600.0
-_SHARE = 10
-"""A refresh is followed by a pause of this many times what it took: it costs the events' path a tenth of its time, up
-to the longest pause."""
+_SHARE = 2
+"""A refresh is followed by a pause of this many times what it took."""
+_LONGEST = 300.0
+"""Seconds: after a refresh that took longer beside batches, the next one takes all executors that it can get."""
 
 
 class Answers:
@@ -45,11 +47,13 @@ class Answers:
         """Notes of earlier runs count as touched; ``kept`` are the funnels, by default those of the package's file."""
         self._spark = spark
         self._settings = settings
+        self._session = session
         self._cql = Cql(session)
         self._lease = lease
         self._funnels = funnels.load() if kept is None else kept
         self._clock = clock
         self._touched = True
+        self._took = 0.0
         self._next = clock() + PAUSE
 
     def note(self, pages: Iterable[PageMinute], write_time: int) -> None:
@@ -62,36 +66,43 @@ class Answers:
         """Whether something was touched and the pause is over."""
         return self._touched and self._clock() >= self._next
 
-    def refresh(self) -> None:
-        """Make anew all that is noted. No batch may be written meanwhile.
+    def refresh(self, batches: AbstractContextManager[object] | None = None) -> None:
+        """Make anew all that is noted.
+
+        Args:
+            batches: where batches are being written, what keeps them from it while the notes are read. Then this goes
+                on beside them, with less than its share of the executors. What it reads of a batch too early, that
+                batch has noted with a later write time: the notes outlive this refresh, and the next one makes it anew.
 
         Raises:
             LeaseLostError: another driver is writing; the notes stay for it.
         """
         started = self._clock()
-        write_time = self._lease.next_write_time()
+        beside = batches is not None and self._took <= _LONGEST
+        cql = Cql(self._session, spread.REQUESTS) if beside else self._cql
         with spread.garbage_seldom_looked_for():
-            notes = pending.read(self._cql)
+            with batches or nullcontext():
+                write_time = self._lease.next_write_time()
+                notes = pending.read(self._cql)
+                self._touched = False
             if notes:
-                self._make(notes, write_time)
+                self._make(cql, notes, write_time, Spread(self._spark, self._settings, cql, beside_batches=beside))
                 self._lease.check()
-                pending.clear(self._cql, write_time)
-        self._touched = False
-        took = self._clock() - started
-        self._next = self._clock() + max(PAUSE, min(_SHARE * took, _LONGEST_PAUSE))
-        logger.info(
-            "answers: %d visitors and %d pages' spans made anew in %.1f s", len(notes.visitors), len(notes.pages), took
-        )
+                pending.clear(cql, write_time)
+        self._took = self._clock() - started
+        self._next = self._clock() + max(PAUSE, _SHARE * self._took)
+        made = len(notes.visitors), len(notes.pages), self._took
+        logger.info("answers: %d visitors and %d pages' spans made anew in %.1f s", *made)
 
-    def _make(self, notes: pending.Pending, write_time: int) -> None:
-        each = partial(spread.each, self._spark, self._settings, self._cql)
-        looked_at = each(partial(known.look_at, write_time=write_time), list(notes.parts(known.AT_ONCE)))
-        targets, moves = known.settle(self._cql, notes, looked_at, write_time)
+    def _make(self, cql: Cql, notes: pending.Pending, write_time: int, by: Spread) -> None:
+        look_at = partial(known.look_at, write_time=write_time)
+        looked_at = by.each(look_at, list(notes.parts(by.size(known.AT_ONCE))))
+        targets, moves = known.settle(cql, notes, looked_at, write_time)
         self._lease.check()
         derive = partial(visits.refresh, funnels=tuple(self._funnels), write_time=write_time)
-        touched = set().union(*each(derive, list(chunks(targets, visits.AT_ONCE))))
+        touched = set().union(*by.each(derive, list(chunks(targets, by.size(visits.AT_ONCE)))))
         self._lease.check()
-        days.refresh(self._cql, touched, self._funnels, write_time)
-        known.enter(self._cql, moves, write_time)
+        days.refresh(cql, touched, self._funnels, write_time)
+        known.enter(cql, moves, write_time)
         self._lease.check()
-        top_pages.refresh(self._cql, notes.pages, write_time)
+        top_pages.refresh(cql, notes.pages, write_time)
