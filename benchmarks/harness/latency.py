@@ -1,7 +1,8 @@
 """From the producer's send to the row being readable in Cassandra, with a contender that is always on.
 
-A process of its own sends prepared events at a steady rate. About ten of them a second are looked for by their key
-every 20 ms, from the moment of their send until they are there.
+A process of its own sends prepared events at a steady rate. About five of them a second are looked for by their key from
+the moment of their send until they are there: every 20 ms, then ever more seldom, so that looking for late ones
+does not make others late.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from clicktrail.settings import Settings
 from clicktrail.simulate import Order, labelled_clicks
 
 PARTITIONS = 4
-_LOOKED_FOR = 10  # events a second
+_LOOKED_FOR = 5  # events a second
 _EVERY = 0.02  # seconds between two looks
-_AT_ONCE = 200  # events looked for at once, the oldest ones
+_PRECISION = 0.1  # of what has been waited so far: an event that is late is looked for again after so much of it
 _TICK = 0.005  # seconds between two sends
 _START = 180.0  # seconds until the first event must be readable
 _LATEST = 60.0  # seconds after the last send
@@ -73,7 +74,7 @@ def feed(settings: Settings, load: Load, pipe: Connection) -> None:
         looked_for = wanted and not label
         messages.append((key, value, key_of(value) if looked_for else None))
         wanted = wanted and not looked_for
-    loader = Loader(settings, settings.source_topic, linger_ms=5)
+    loader = Loader(settings, settings.source_topic, linger_ms=20)
     pipe.send(None)
     pipe.recv()
     began, sent = time.time(), 0
@@ -96,12 +97,13 @@ class Lookout:
 
     def __init__(self, session: Any) -> None:
         self._session, self._statement = session, session.prepare(_ROW)
-        self._waiting: list[tuple[Key, float]] = []
+        self._waiting: dict[Key, tuple[float, float]] = {}
+        """By key: when it was sent, and when to look for it next."""
         self.latencies: list[float] = []
 
     def expect(self, key: Key, sent: float) -> None:
         """Look for this row from now on."""
-        self._waiting.append((key, sent))
+        self._waiting[key] = sent, sent
 
     @property
     def waiting(self) -> int:
@@ -109,7 +111,9 @@ class Lookout:
         return len(self._waiting)
 
     def look(self) -> None:
-        """Look once for the oldest ones; a row counts from the moment that its answer arrived."""
+        """Look once for all that are due; a row counts from the moment that its answer arrived."""
+        now = time.time()
+        due = [(key, sent) for key, (sent, moment) in self._waiting.items() if moment <= now]
         seen: dict[Key, float] = {}
 
         def answered(rows: Any, key: Key) -> None:
@@ -117,14 +121,18 @@ class Lookout:
                 seen[key] = time.time()
 
         answers = []
-        for key, _ in self._waiting[:_AT_ONCE]:
+        for key, _ in due:
             answer = self._session.execute_async(self._statement, key)
             answer.add_callback(answered, key)
             answers.append(answer)
         for answer in answers:
             answer.result()
-        self.latencies += [seen[key] - sent for key, sent in self._waiting if key in seen]
-        self._waiting = [(key, sent) for key, sent in self._waiting if key not in seen]
+        for key, sent in due:
+            if key in seen:
+                self.latencies.append(seen[key] - sent)
+                del self._waiting[key]
+            else:
+                self._waiting[key] = sent, now + max(_EVERY, _PRECISION * (now - sent))
 
 
 @contextmanager
@@ -141,7 +149,7 @@ def following(place: Place, contender: Contender, work: Work) -> Iterator[tuple[
             loader.send(*first)
             loader.finish()
             lookout = Lookout(session)
-            lookout.expect(key_of(first[1]), 0)
+            lookout.expect(key_of(first[1]), time.time())
             while lookout.waiting:
                 running.require_running()
                 lookout.look()

@@ -187,9 +187,9 @@ class Bench:
         self.measure(kind, contender.name, cell, repetition, work)
 
     def latencies(self) -> None:
-        """Each contender, always on, at shares of its own steady rate."""
+        """Each contender, always on, at shares of its own maximum."""
         for each in self.contenders:
-            rate, limit = steady_rate(self.report, each.name), summary.tightest(self.report)
+            rate, limit = sustained_rate(self.report, each.name), summary.tightest(self.report)
             rate = min(rate, limit[1]) if rate and limit else rate  # small drains can make a fit that is too good
             todo = [
                 share
@@ -309,16 +309,19 @@ class Bench:
         self.console.print(f"[dim]{minutes:3d}:{seconds:02d}[/] {text}", highlight=False)
 
 
-def steady_rate(report: Report, contender: str) -> float | None:
-    """Events a second of a contender that is at work: fitted over the sizes, or of the one that there is."""
+def sustained_rate(report: Report, contender: str) -> float | None:
+    """Events a second of a contender that is at work for good, with all that it does beside the events' path.
+
+    Fitted over the sizes, from start to exit, or of the one size that there is.
+    """
     drains = report.good("drain", contender)
-    line = summary.line(report, contender)
+    line = summary.whole_line(report, contender)
     if line is not None and line.rate != float("inf"):
         return line.rate
     if not drains:
         return None
     largest = max(int(result.cell["events"]) for result in drains)
-    return largest / median(summary.path_seconds(run) for run in drains if run.cell["events"] == largest)
+    return largest / median(run.figures["seconds"] for run in drains if run.cell["events"] == largest)
 
 
 def turn(items: Sequence[T], repetition: int) -> Iterator[T]:

@@ -72,6 +72,11 @@ def line(report: Report, contender: str) -> Line | None:
     return fit([(float(run.cell["events"]), path_seconds(run)) for run in report.good("drain", contender)])
 
 
+def whole_line(report: Report, contender: str) -> Line | None:
+    """The same from the start of the process to its exit: for clicktrail with the derived tables."""
+    return fit([(float(run.cell["events"]), run.figures["seconds"]) for run in report.good("drain", contender)])
+
+
 def path_seconds(run: Result) -> float:
     """From the start of the process until all sinks had acknowledged the events."""
     return run.figures.get("path_seconds", run.figures["seconds"])

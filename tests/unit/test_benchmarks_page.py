@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.__main__ import options_of, parser
 from benchmarks.harness import page, summary
-from benchmarks.harness.plan import steady_rate
+from benchmarks.harness.plan import sustained_rate
 from benchmarks.harness.results import Report, Result
 from benchmarks.harness.targets import targets
 
@@ -117,9 +117,9 @@ def test_a_page_of_nothing_is_still_a_page(tmp_path: Path) -> None:
     assert "java: not there" in page.write(tmp_path).read_text()
 
 
-def test_the_steady_rate_leaves_the_start_out(report: Report) -> None:
-    assert steady_rate(report, "clicktrail") == pytest.approx(20_000, rel=0.05)
-    assert steady_rate(report, "nobody") is None
+def test_the_sustained_rate_leaves_the_start_out(report: Report) -> None:
+    assert sustained_rate(report, "clicktrail") == pytest.approx(20_000, rel=0.05)
+    assert sustained_rate(report, "nobody") is None
 
 
 def test_bench_decides_and_full_is_the_whole_matrix() -> None:
