@@ -1,7 +1,7 @@
 """From the producer's send to the row being readable in Cassandra, with a contender that is always on.
 
-A process of its own sends prepared events at a steady rate. About five of them a second are looked for by their key from
-the moment of their send until they are there: every 20 ms, then ever more seldom, so that looking for late ones
+A process of its own sends prepared events at a steady rate. About five of them a second are looked for by their key
+from the moment of their send until they are there: every 20 ms, then ever more seldom, so that looking for late ones
 does not make others late.
 """
 
