@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -32,6 +33,7 @@ _TICK = 0.005  # seconds between two sends
 _START = 180.0  # seconds until the first event must be readable
 _LATEST = 60.0  # seconds after the last send
 _ROW = "SELECT event_id FROM events_by_user_day WHERE user_id = ? AND day = ? AND event_time = ? AND event_id = ?"
+_SHORTEST = timedelta(minutes=1)
 _NOW = 1_800_000_000_000  # ms: any moment after the clicks'
 
 Key = tuple[Any, ...]
@@ -45,14 +47,21 @@ class Load:
     rate: float
     """Events a second."""
     seconds: float
+    start: datetime = END
+    """The events' own time begins here and goes on as they are sent, so that of several loads none is late."""
+
+    @property
+    def end(self) -> datetime:
+        """When the events' own time ends."""
+        return self.start + max(timedelta(seconds=self.seconds), _SHORTEST)
 
     @property
     def order(self) -> Order:
         """What the simulator is asked for; each name has its own clicks."""
         count = max(1, round(self.rate * self.seconds))
         return Order(
-            1, f"latency {self.name}", count, visitors=max(1_000, count // 20), end=END,
-            invalid=INVALID, duplicates=DUPLICATES,
+            1, f"latency {self.name}", count, visitors=max(1_000, count // 20), end=self.end,
+            window=self.end - self.start, invalid=INVALID, duplicates=DUPLICATES,
         )  # fmt: skip
 
 

@@ -209,8 +209,12 @@ class Bench:
             with latency.following(self.place, contender, work) as (running, session, ready):
                 settings = self.place.settings_for(work)
 
+                start = workload.END
+
                 def put(label: str, share: float, seconds: float) -> dict[str, float]:
-                    load = latency.Load(f"{label} {share}", rate * share, seconds)
+                    nonlocal start
+                    load = latency.Load(f"{label} {share}", rate * share, seconds, start)
+                    start = load.end
                     return {"ready_seconds": ready, **latency.measure(self.place, settings, running, session, load)}
 
                 self._say(f"latency {contender.name}: on after {ready:.1f} s; warm-up")
