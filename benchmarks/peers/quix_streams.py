@@ -82,7 +82,7 @@ def application(work: Work) -> Application:
         commit_interval=0.25 if work.follow else 1.0,
         consumer_poll_timeout=0.05,
         loglevel="WARNING",
-        state_dir=f"{work.scratch}/quix-state",
+        state_dir=f"{work.scratch}/quix-state-{os.getpid()}",
         consumer_extra_config={"fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 65_536},
         producer_extra_config=producer_options(work),
     )

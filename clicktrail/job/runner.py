@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,6 +41,9 @@ _CAUSE = re.compile(
 """The line of a stack trace, Java's or Python's, that names the failure behind it."""
 _REDONE = "Nothing is lost: the next run does the cut-off batch again"
 _LOOK = 1  # seconds between two looks at a running query
+_SWITCH = 0.0005
+"""Seconds after which Python's threads take turns: a batch asks the JVM for some fifty small things, and after each it
+would wait ten times as long for the thread that makes the answers."""
 _FETCH_WAIT = "10"
 """Milliseconds that the broker may wait for records. A batch's records are all there; a request that waits for more of
 them holds up the next batch's."""
@@ -96,6 +100,7 @@ def run(spark: SparkSession, settings: Settings, how: Run) -> None:
         ClicktrailError: bad settings, or a failure of the query, said in one sentence.
     """
     checkpoint = checked_checkpoint(settings)
+    sys.setswitchinterval(_SWITCH)
     try:
         with store.connect(settings) as session, _lease(session, settings) as lease:
             _run(spark, settings, how, checkpoint, session, lease)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from cassandra.cluster import Session
 
 from clicktrail import store
-from clicktrail.job.derive.cql import AT_ONCE, Cql
+from clicktrail.job.derive.cql import Cql
 from clicktrail.job.event_store import EventStore
 from clicktrail.settings import Settings
 
@@ -22,10 +22,10 @@ def session(settings: Settings) -> Session:
     return store.connected(settings)
 
 
-@lru_cache(maxsize=2)
-def cql(settings: Settings, at_once: int = AT_ONCE) -> Cql:
-    """This process's statements, so many requests in flight."""
-    return Cql(session(settings), at_once)
+@lru_cache(maxsize=1)
+def cql(settings: Settings) -> Cql:
+    """This process's statements."""
+    return Cql(session(settings))
 
 
 @lru_cache(maxsize=1)

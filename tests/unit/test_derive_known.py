@@ -52,20 +52,19 @@ def test_each_gets_its_own_events_and_no_request_reads_more_than_it_may() -> Non
 
 
 class Spark:
-    """Does the jobs that it is given, and keeps what they were."""
+    """Does the jobs that it is given, and keeps how many pieces they had, in which pool."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self) -> None:
         self.sparkContext = self
-        self.defaultParallelism = slots
-        self.jobs: list[int] = []
-        self.pools: list[str | None] = []
+        self.jobs: list[tuple[int, str | None]] = []
+        self.pool: str | None = None
 
     def setLocalProperty(self, name: str, value: str | None) -> None:
         assert name == "spark.scheduler.pool"
-        self.pools.append(value)
+        self.pool = value
 
     def parallelize(self, pieces: list[int], slices: int) -> Spark:
-        self.jobs.append(slices)
+        self.jobs.append((slices, self.pool))
         self.pieces = pieces
         return self
 
@@ -77,38 +76,26 @@ class Spark:
         return self.made
 
 
-def test_a_single_piece_is_done_without_spark() -> None:
-    def work(cql: object, piece: int) -> tuple[object, int]:
-        return cql, piece + 1
-
-    one = spread.Spread(None, Settings(), "cql", beside_batches=False)  # type: ignore[arg-type]
-    assert one.each(work, [1]) == [("cql", 2)]
-    assert one.each(work, []) == []
-    with pytest.raises(AttributeError):  # one more, and Spark is asked
-        one.each(work, [1, 2])
-
-
 @pytest.mark.parametrize(
-    ("slots", "beside_batches", "jobs", "requests"),
-    [(8, False, [5], 64), (8, True, [2, 2, 1], 8), (2, True, [1] * 5, 8)],
+    ("quietly", "pieces", "by", "jobs"),
+    [(False, 5, "executor", [(5, "answers")]), (False, 1, "driver", []), (False, 0, "", []), (True, 5, "driver", [])],
 )
-def test_pieces_beside_batches_leave_most_of_the_executors_to_them(
-    slots: int, beside_batches: bool, jobs: list[int], requests: int, monkeypatch: pytest.MonkeyPatch
+def test_quiet_work_and_single_pieces_are_the_drivers(
+    quietly: bool, pieces: int, by: str, jobs: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clicktrail.job.worker.cql", lambda settings, at_once: at_once)
-    spark = Spark(slots)
-    by = spread.Spread(spark, Settings(), "cql", beside_batches=beside_batches)  # type: ignore[arg-type]
-    made: list[Any] = by.each(lambda at_once, piece: (at_once, piece), [*range(5)])
-    assert made == [(requests, piece) for piece in range(5)]
+    monkeypatch.setattr("clicktrail.job.worker.cql", lambda _: "executor")
+    spark = Spark()
+    spread_out = spread.Spread(spark, Settings(), "driver", quietly=quietly)  # type: ignore[arg-type]
+    made: list[Any] = spread_out.each(lambda cql, piece: (cql, piece), [*range(pieces)])
+    assert made == [(by, piece) for piece in range(pieces)]
     assert spark.jobs == jobs
-    assert spark.pools[0] is not None
-    assert spark.pools[-1] is None
+    assert spark.pool is None
 
 
-def test_pieces_beside_batches_are_small() -> None:
-    sizes = [spread.Spread(None, Settings(), "cql", beside_batches=beside).size(1_000) for beside in (False, True)]  # type: ignore[arg-type]
+def test_quiet_pieces_are_small() -> None:
+    sizes = [spread.Spread(None, Settings(), "cql", quietly=quietly).size(1_000) for quietly in (False, True)]  # type: ignore[arg-type]
     assert sizes[0] == 1_000
-    assert sizes[1] < 100
+    assert sizes[1] < 500
 
 
 def test_garbage_is_looked_for_again_as_before_afterwards() -> None:

@@ -29,7 +29,7 @@ PAUSE = 60.0
 _SHARE = 2
 """A refresh is followed by a pause of this many times what it took."""
 _LONGEST = 300.0
-"""Seconds: after a refresh that took longer beside batches, the next one takes all executors that it can get."""
+"""Seconds: after a refresh that took longer, the next one is not quiet, but takes all executors that it can get."""
 
 
 class Answers:
@@ -71,22 +71,22 @@ class Answers:
 
         Args:
             batches: where batches are being written, what keeps them from it while the notes are read. Then this goes
-                on beside them, with less than its share of the executors. What it reads of a batch too early, that
-                batch has noted with a later write time: the notes outlive this refresh, and the next one makes it anew.
+                on beside them, quietly. What it reads of a batch too early, that batch has noted with a later write
+                time: the notes outlive this refresh, and the next one makes it anew.
 
         Raises:
             LeaseLostError: another driver is writing; the notes stay for it.
         """
         started = self._clock()
-        beside = batches is not None and self._took <= _LONGEST
-        cql = Cql(self._session, spread.REQUESTS) if beside else self._cql
+        quietly = batches is not None and self._took <= _LONGEST
+        cql = Cql(self._session, spread.REQUESTS) if quietly else self._cql
         with spread.garbage_seldom_looked_for():
             with batches or nullcontext():
                 write_time = self._lease.next_write_time()
                 notes = pending.read(self._cql)
                 self._touched = False
             if notes:
-                self._make(cql, notes, write_time, Spread(self._spark, self._settings, cql, beside_batches=beside))
+                self._make(cql, notes, write_time, Spread(self._spark, self._settings, cql, quietly=quietly))
                 self._lease.check()
                 pending.clear(cql, write_time)
         self._took = self._clock() - started

@@ -1,4 +1,4 @@
-"""Pieces of work on Spark's executors: each of them reads, derives and writes on its own."""
+"""Pieces of work, each of which reads, derives and writes on its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from clicktrail.job import worker
-from clicktrail.job.derive.cql import AT_ONCE, Cql, chunks
+from clicktrail.job.derive.cql import Cql
 from clicktrail.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,51 +20,43 @@ R = TypeVar("R")
 Work = Callable[[Cql, T], R]
 _POOL = "answers"
 """Has its share of the executors beside the batches, which do not wait until all pieces are done."""
-_SMALL = 50
-"""Visitors of a piece beside batches: their tasks wait for a piece, some tenth of a second."""
-_PART = 4
-"""Beside batches one of so many executors' slots is used, one at least."""
+_SMALL = 200
+"""Visitors of a piece that the driver does: between two of them it looks up."""
 REQUESTS = 8
-"""In flight at once beside batches: Cassandra's time is the batches' first."""
+"""Of the driver in flight at once, beside batches: Cassandra's time is the batches' first."""
 
 
 class Spread:
-    """Cuts work into pieces and has them done: by all executors, or beside batches, which come first."""
+    """Cuts work into pieces and has them done: by all executors, or by the driver alone, quietly beside batches."""
 
-    def __init__(self, spark: SparkSession, settings: Settings, cql: Cql, *, beside_batches: bool) -> None:
-        """``cql`` is the driver's: a single piece is done there, before a job of Spark's would have begun."""
+    def __init__(self, spark: SparkSession, settings: Settings, cql: Cql, *, quietly: bool) -> None:
+        """``cql`` is the driver's: a single piece is done there too, before a job of Spark's would have begun."""
         self._spark = spark
         self._settings = settings
         self._cql = cql
-        self._beside_batches = beside_batches
+        self._quietly = quietly
 
     def size(self, most: int) -> int:
         """Visitors of a piece, where ``most`` can be held in memory."""
-        return min(most, _SMALL) if self._beside_batches else most
+        return min(most, _SMALL) if self._quietly else most
 
     def each(self, work: Work[T, R], pieces: Sequence[T]) -> list[R]:
         """What ``work`` gives for each piece.
 
         ``work`` and what it takes and gives must pickle; a piece may be done more than once.
         """
-        if len(pieces) <= 1:
+        if self._quietly or len(pieces) <= 1:
             return [work(self._cql, piece) for piece in pieces]
         context = self._spark.sparkContext
-        at_once = max(1, context.defaultParallelism // _PART) if self._beside_batches else len(pieces)
-        do = partial(_in_executor, self._settings, REQUESTS if self._beside_batches else AT_ONCE, work)
         context.setLocalProperty("spark.scheduler.pool", _POOL)  # of this thread; batches have the default one
         try:
-            return [
-                made
-                for some in chunks(pieces, at_once)
-                for made in context.parallelize(some, len(some)).map(do).collect()
-            ]
+            return context.parallelize(pieces, len(pieces)).map(partial(_in_executor, self._settings, work)).collect()
         finally:
             context.setLocalProperty("spark.scheduler.pool", None)  # type: ignore[arg-type]
 
 
-def _in_executor(settings: Settings, at_once: int, work: Work[T, R], piece: T) -> R:
-    return work(worker.cql(settings, at_once), piece)
+def _in_executor(settings: Settings, work: Work[T, R], piece: T) -> R:
+    return work(worker.cql(settings), piece)
 
 
 @contextmanager
