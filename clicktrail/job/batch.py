@@ -23,7 +23,7 @@ from clicktrail.job.derive.cql import Cql
 from clicktrail.job.event_store import VisitorDay
 from clicktrail.job.lease import Lease
 from clicktrail.job.page_calls import PageMinute
-from clicktrail.job.records import ddl, with_decoded
+from clicktrail.job.records import ddl, decoder, of_kafka, with_decoded
 from clicktrail.job.report import Report
 from clicktrail.job.session import kafka_options
 from clicktrail.job.times import MILLISECONDS_A_DAY
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 logger = logging.getLogger(__name__)
+
+Batches = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+_FEW = 4_000
+"""Records of a batch up to which a second stage and a second core cost more time than they save."""
 
 
 class Derivation(Protocol):
@@ -54,6 +58,8 @@ class BatchWriter:
     """Held while a batch is written: who has it finds the tables between two batches."""
 
     cql: Cql = field(init=False)
+    _before: float = field(default=float("inf"), init=False)
+    """Records of the batch before."""
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
@@ -64,11 +70,7 @@ class BatchWriter:
         with self.lock:
             started = time.monotonic()
             write_time = self.lease.next_write_time()
-            at_once = records.sparkSession.sparkContext.defaultParallelism
-            # A task has its price; in the end no more than these run side by side.
-            decoded = with_decoded(records.coalesce(at_once), self.settings.max_record_bytes)
-            shares = transforms.shared_out(decoded, at_once)
-            out = shares.mapInArrow(share.taker(self.settings, write_time), ddl(share.OUT)).persist()
+            out = self._taken(records, write_time).persist()
             try:
                 report = Report.together(bytes(row.report) for row in transforms.reports(out).collect())
                 self._settle(report, out, write_time)
@@ -76,6 +78,17 @@ class BatchWriter:
             finally:
                 out.unpersist()
             self._enter(report, batch_id, time.monotonic() - started)
+
+    def _taken(self, records: DataFrame, write_time: int) -> DataFrame:
+        """What the shares of a batch give (``share.OUT``). After a small batch the next one is a single share."""
+        take = share.taker(self.settings, write_time)
+        limit = self.settings.max_record_bytes
+        if self._before <= _FEW:
+            return of_kafka(records.coalesce(1)).mapInArrow(_decoding(limit, take), ddl(share.OUT))
+        # A task has its price; in the end no more than these run side by side.
+        at_once = records.sparkSession.sparkContext.defaultParallelism
+        decoded = with_decoded(records.coalesce(at_once), limit)
+        return transforms.shared_out(decoded, at_once).mapInArrow(take, ddl(share.OUT))
 
     def _settle(self, report: Report, out: DataFrame, write_time: int) -> None:
         """Count the pages, then store the events that waited for it."""
@@ -107,12 +120,19 @@ class BatchWriter:
         ledger.write(self.session, entries, batch_id, self.lease.epoch, seconds, datetime.now(UTC))
         read = sum(entry.events_read for entry in entries)
         good = sum(entry.good for entry in entries)
+        self._before = read
         logger.info(
             "batch %d: %d records, %d events, %d dead letters, %.1f s", batch_id, read, good, read - good, seconds
         )
 
 
-def _storer(settings: Settings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _decoding(limit: int, take: Batches) -> Batches:
+    """``take``, out of records as they come from Kafka."""
+    decode = decoder(limit)
+    return lambda batches: take(decode(batches))
+
+
+def _storer(settings: Settings) -> Batches:
     """The function that Spark runs over events that waited (``transforms.held``): stores them, says how many."""
 
     def store(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

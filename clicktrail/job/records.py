@@ -53,7 +53,12 @@ _DDL = {pa.string(): "string", pa.binary(): "binary", pa.bool_(): "boolean", pa.
 
 def with_decoded(records: DataFrame, max_record_bytes: int) -> DataFrame:
     """Records of a Kafka source, decoded: the columns of :data:`SCHEMA`, a row a record."""
-    return records.select(*_KAFKA).mapInArrow(decoder(max_record_bytes), ddl(SCHEMA))
+    return of_kafka(records).mapInArrow(decoder(max_record_bytes), ddl(SCHEMA))
+
+
+def of_kafka(records: DataFrame) -> DataFrame:
+    """The columns of a Kafka source that :func:`decoder` takes."""
+    return records.select(*_KAFKA)
 
 
 def ddl(schema: pa.Schema) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,8 +21,10 @@ R = TypeVar("R")
 Work = Callable[[Cql, T], R]
 _POOL = "answers"
 """Has its share of the executors beside the batches, which do not wait until all pieces are done."""
-_SMALL = 200
-"""Visitors of a piece that the driver does: between two of them it looks up."""
+_SMALL = 100
+"""Visitors of a piece that the driver does quietly."""
+_REST = 2
+"""After a piece that it does quietly the driver rests for this many times what it took."""
 REQUESTS = 8
 """Of the driver in flight at once, beside batches: Cassandra's time is the batches' first."""
 
@@ -46,13 +49,20 @@ class Spread:
         ``work`` and what it takes and gives must pickle; a piece may be done more than once.
         """
         if self._quietly or len(pieces) <= 1:
-            return [work(self._cql, piece) for piece in pieces]
+            return [self._in_driver(work, piece) for piece in pieces]
         context = self._spark.sparkContext
         context.setLocalProperty("spark.scheduler.pool", _POOL)  # of this thread; batches have the default one
         try:
             return context.parallelize(pieces, len(pieces)).map(partial(_in_executor, self._settings, work)).collect()
         finally:
             context.setLocalProperty("spark.scheduler.pool", None)  # type: ignore[arg-type]
+
+    def _in_driver(self, work: Work[T, R], piece: T) -> R:
+        began = time.monotonic()
+        made = work(self._cql, piece)
+        if self._quietly:
+            time.sleep(_REST * (time.monotonic() - began))
+        return made
 
 
 def _in_executor(settings: Settings, work: Work[T, R], piece: T) -> R:
