@@ -156,20 +156,21 @@ def _follow(
     committer = ProgressCommitter(settings)
     shown = None
     end = time.monotonic() + how.max_minutes * 60 if how.max_minutes else float("inf")
-    while True:
-        over = _is_over(query)
-        progress = query.lastProgress
-        if progress is not None and progress["batchId"] != shown:
-            shown = progress["batchId"]
-            committer.commit(offsets_of(progress["sources"][0]["endOffset"], settings.source_topic))
-        if over:
-            return
-        lease.check()
-        if how.trigger != AVAILABLE_NOW and answers.due:
-            answers.refresh(writer.lock)
-        if time.monotonic() > end:
-            logger.info("stopping after %s minutes, as asked", how.max_minutes)
-            return
+    with answers.refreshing(writer.lock) as refresh_what_is_due:
+        while True:
+            over = _is_over(query)
+            progress = query.lastProgress
+            if progress is not None and progress["batchId"] != shown:
+                shown = progress["batchId"]
+                committer.commit(offsets_of(progress["sources"][0]["endOffset"], settings.source_topic))
+            if over:
+                return
+            lease.check()
+            if how.trigger != AVAILABLE_NOW:
+                refresh_what_is_due()
+            if time.monotonic() > end:
+                logger.info("stopping after %s minutes, as asked", how.max_minutes)
+                return
 
 
 def _is_over(query: StreamingQuery) -> bool:

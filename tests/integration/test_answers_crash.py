@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -217,9 +219,7 @@ def test_what_a_refresh_reads_of_a_batch_too_early_is_made_good(
     lease.acquire()
     try:
         cql = Cql(session)
-        for table in ("events_by_user_day", "sessions_by_user", "identities", "traffic_by_day", "visitors",
-                      "visitor_parts", "refresh_pending"):  # fmt: skip
-            session.execute(f"TRUNCATE {table}")
+        forget(session)
         waiting = events(source)
         stored = list(waiting)
         source.shuffle(waiting)
@@ -237,6 +237,46 @@ def test_what_a_refresh_reads_of_a_batch_too_early_is_made_good(
         assert not session.execute("SELECT * FROM refresh_pending").all()
     finally:
         lease.release()
+
+
+def test_refreshes_beside_batches_have_a_thread_of_their_own(
+    pipeline: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "PAUSE", 0.0)
+    lease = Lease(session, "crash", 30)
+    lease.acquire()
+
+    def until(is_over: Callable[[], bool], look: Callable[[], None]) -> None:
+        deadline = time.monotonic() + 120
+        while not is_over():
+            assert time.monotonic() < deadline
+            look()
+            time.sleep(0.05)
+
+    try:
+        forget(session)
+        stored = events(random.Random(7))
+        bring(Cql(session), stored, lease.next_write_time())
+        answers = refresh.Answers(SimpleNamespace(), pipeline, session, lease)  # type: ignore[arg-type]
+        with answers.refreshing(threading.Lock()) as look:
+            until(lambda: not session.execute("SELECT * FROM refresh_pending").all(), look)
+        check(session, stored)
+
+        monkeypatch.setattr(Brittle, "left", 0)
+        monkeypatch.setattr(refresh, "Cql", Brittle)
+        bring(Cql(session), stored, lease.next_write_time())
+        answers = refresh.Answers(SimpleNamespace(), pipeline, session, lease)  # type: ignore[arg-type]
+        with pytest.raises(Crash), answers.refreshing(threading.Lock()) as look:
+            until(lambda: False, look)
+        assert session.execute("SELECT * FROM refresh_pending").all()
+    finally:
+        lease.release()
+
+
+def forget(session: Session) -> None:
+    for table in ("events_by_user_day", "sessions_by_user", "identities", "traffic_by_day", "visitors",
+                  "visitor_parts", "refresh_pending"):  # fmt: skip
+        session.execute(f"TRUNCATE {table}")
 
 
 def visit(name: str, text: str) -> sessions.Session:

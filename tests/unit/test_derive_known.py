@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -85,7 +86,7 @@ def test_quiet_work_and_single_pieces_are_the_drivers(
 ) -> None:
     monkeypatch.setattr("clicktrail.job.worker.cql", lambda _: "executor")
     spark = Spark()
-    spread_out = spread.Spread(spark, Settings(), "driver", quietly=quietly)  # type: ignore[arg-type]
+    spread_out = spread.Spread(spark, Settings(), "driver", threading.Event() if quietly else None)  # type: ignore[arg-type]
     made: list[Any] = spread_out.each(lambda cql, piece: (cql, piece), [*range(pieces)])
     assert made == [(by, piece) for piece in range(pieces)]
     assert spark.jobs == jobs
@@ -93,9 +94,22 @@ def test_quiet_work_and_single_pieces_are_the_drivers(
 
 
 def test_quiet_pieces_are_small() -> None:
-    sizes = [spread.Spread(None, Settings(), "cql", quietly=quietly).size(1_000) for quietly in (False, True)]  # type: ignore[arg-type]
+    sizes = [spread.Spread(None, Settings(), "cql", quietly).size(1_000) for quietly in (None, threading.Event())]  # type: ignore[arg-type]
     assert sizes[0] == 1_000
     assert sizes[1] < 500
+
+
+def test_quiet_work_stops_between_two_pieces() -> None:
+    stopping, done = threading.Event(), []
+
+    def work(_: object, piece: int) -> None:
+        done.append(piece)
+        if piece == 2:
+            stopping.set()
+
+    with pytest.raises(spread.StoppedError):
+        spread.Spread(None, Settings(), "driver", stopping).each(work, [1, 2, 3])  # type: ignore[arg-type]
+    assert done == [1, 2]
 
 
 def test_garbage_is_looked_for_again_as_before_afterwards() -> None:

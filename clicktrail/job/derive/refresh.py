@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
 from cassandra.cluster import Session
@@ -14,7 +16,7 @@ from cassandra.cluster import Session
 from clicktrail.job.derive import days, funnels, known, pending, spread, top_pages, visits
 from clicktrail.job.derive.cql import Cql, chunks
 from clicktrail.job.derive.funnels import Funnel
-from clicktrail.job.derive.spread import Spread
+from clicktrail.job.derive.spread import Spread, StoppedError
 from clicktrail.job.lease import Lease
 from clicktrail.job.page_calls import PageMinute
 from clicktrail.settings import Settings
@@ -53,6 +55,7 @@ class Answers:
         self._funnels = funnels.load() if kept is None else kept
         self._clock = clock
         self._touched = True
+        self._stopping = Event()
         self._took = 0.0
         self._next = clock() + PAUSE
 
@@ -76,9 +79,10 @@ class Answers:
 
         Raises:
             LeaseLostError: another driver is writing; the notes stay for it.
+            StoppedError: it was cut off (see :meth:`refreshing`); the notes stay for the next one.
         """
         started = self._clock()
-        quietly = batches is not None and self._took <= _LONGEST
+        quietly = self._stopping if batches is not None and self._took <= _LONGEST else None
         cql = Cql(self._session, spread.REQUESTS) if quietly else self._cql
         with spread.garbage_seldom_looked_for():
             with batches or nullcontext():
@@ -86,13 +90,42 @@ class Answers:
                 notes = pending.read(self._cql)
                 self._touched = False
             if notes:
-                self._make(cql, notes, write_time, Spread(self._spark, self._settings, cql, quietly=quietly))
+                self._make(cql, notes, write_time, Spread(self._spark, self._settings, cql, quietly))
                 self._lease.check()
                 pending.clear(cql, write_time)
         self._took = self._clock() - started
         self._next = self._clock() + max(PAUSE, _SHARE * self._took)
         made = len(notes.visitors), len(notes.pages), self._took
         logger.info("answers: %d visitors and %d pages' spans made anew in %.1f s", *made)
+
+    @contextmanager
+    def refreshing(self, batches: AbstractContextManager[object]) -> Iterator[Callable[[], None]]:
+        """A refresh now and then in a thread of its own, beside batches, until the end; then one on its way is cut off.
+
+        Args:
+            batches: see :meth:`refresh`.
+
+        Yields:
+            What to call now and then: it begins a refresh that is due, and raises what one before has raised.
+        """
+        running: Future[None] | None = None
+        with ThreadPoolExecutor(1, "answers") as threads:
+
+            def look() -> None:
+                nonlocal running
+                if running is not None and running.done():
+                    running.result()
+                    running = None
+                if running is None and self.due:
+                    running = threads.submit(self.refresh, batches)
+
+            try:
+                yield look
+            finally:
+                self._stopping.set()
+        if running is not None:
+            with suppress(StoppedError):
+                running.result()
 
     def _make(self, cql: Cql, notes: pending.Pending, write_time: int, by: Spread) -> None:
         look_at = partial(known.look_at, write_time=write_time)

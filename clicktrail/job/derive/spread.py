@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from clicktrail.job import worker
@@ -29,11 +30,22 @@ REQUESTS = 8
 """Of the driver in flight at once, beside batches: Cassandra's time is the batches' first."""
 
 
+class StoppedError(Exception):
+    """Quiet work was asked to stop."""
+
+
 class Spread:
     """Cuts work into pieces and has them done: by all executors, or by the driver alone, quietly beside batches."""
 
-    def __init__(self, spark: SparkSession, settings: Settings, cql: Cql, *, quietly: bool) -> None:
-        """``cql`` is the driver's: a single piece is done there too, before a job of Spark's would have begun."""
+    def __init__(self, spark: SparkSession, settings: Settings, cql: Cql, quietly: Event | None = None) -> None:
+        """Take what it needs.
+
+        Args:
+            spark: whose executors do the pieces.
+            settings: where Cassandra is, for them.
+            cql: the driver's; a single piece is done there too, before a job of Spark's would have begun.
+            quietly: given where batches are being written; once it is set, no further piece is done.
+        """
         self._spark = spark
         self._settings = settings
         self._cql = cql
@@ -47,6 +59,9 @@ class Spread:
         """What ``work`` gives for each piece.
 
         ``work`` and what it takes and gives must pickle; a piece may be done more than once.
+
+        Raises:
+            StoppedError: some are left to do.
         """
         if self._quietly or len(pieces) <= 1:
             return [self._in_driver(work, piece) for piece in pieces]
@@ -60,8 +75,8 @@ class Spread:
     def _in_driver(self, work: Work[T, R], piece: T) -> R:
         began = time.monotonic()
         made = work(self._cql, piece)
-        if self._quietly:
-            time.sleep(_REST * (time.monotonic() - began))
+        if self._quietly and self._quietly.wait(_REST * (time.monotonic() - began)):
+            raise StoppedError
         return made
 
 
