@@ -319,13 +319,13 @@ def sustained_rate(report: Report, contender: str) -> float | None:
     Fitted over the sizes, from start to exit, or of the one size that there is.
     """
     drains = report.good("drain", contender)
-    line = summary.whole_line(report, contender)
+    line = summary.line(report, contender, summary.whole_seconds)
     if line is not None and line.rate != float("inf"):
         return line.rate
     if not drains:
         return None
     largest = max(int(result.cell["events"]) for result in drains)
-    return largest / median(run.figures["seconds"] for run in drains if run.cell["events"] == largest)
+    return largest / median(summary.whole_seconds(run) for run in drains if run.cell["events"] == largest)
 
 
 def turn(items: Sequence[T], repetition: int) -> Iterator[T]:

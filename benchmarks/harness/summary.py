@@ -67,19 +67,19 @@ def _drained(contender: str, events: int, runs: list[Result]) -> Drained:
     )
 
 
-def line(report: Report, contender: str) -> Line | None:
-    """Start-up and steady rate of a contender's events' path, over all sizes and repetitions."""
-    return fit([(float(run.cell["events"]), path_seconds(run)) for run in report.good("drain", contender)])
-
-
-def whole_line(report: Report, contender: str) -> Line | None:
-    """The same from the start of the process to its exit: for clicktrail with the derived tables."""
-    return fit([(float(run.cell["events"]), run.figures["seconds"]) for run in report.good("drain", contender)])
-
-
 def path_seconds(run: Result) -> float:
     """From the start of the process until all sinks had acknowledged the events."""
     return run.figures.get("path_seconds", run.figures["seconds"])
+
+
+def whole_seconds(run: Result) -> float:
+    """From the start of the process to its exit: for clicktrail with the derived tables."""
+    return run.figures["seconds"]
+
+
+def line(report: Report, contender: str, seconds: Callable[[Result], float] = path_seconds) -> Line | None:
+    """Start-up and steady rate of a contender, of its events' path by default, over all sizes and repetitions."""
+    return fit([(float(run.cell["events"]), seconds(run)) for run in report.good("drain", contender)])
 
 
 def limits(report: Report) -> dict[str, Spread]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -23,7 +23,7 @@ from clicktrail.job.derive.cql import Cql
 from clicktrail.job.event_store import VisitorDay
 from clicktrail.job.lease import Lease
 from clicktrail.job.page_calls import PageMinute
-from clicktrail.job.records import ddl, decoder, of_kafka, with_decoded
+from clicktrail.job.records import InArrow, ddl, decoder, of_kafka, with_decoded
 from clicktrail.job.report import Report
 from clicktrail.job.session import kafka_options
 from clicktrail.job.times import MILLISECONDS_A_DAY
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Batches = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 _FEW = 4_000
 """Records of a batch up to which a second stage and a second core cost more time than they save."""
 
@@ -126,13 +125,13 @@ class BatchWriter:
         )
 
 
-def _decoding(limit: int, take: Batches) -> Batches:
+def _decoding(limit: int, take: InArrow) -> InArrow:
     """``take``, out of records as they come from Kafka."""
     decode = decoder(limit)
     return lambda batches: take(decode(batches))
 
 
-def _storer(settings: Settings) -> Batches:
+def _storer(settings: Settings) -> InArrow:
     """The function that Spark runs over events that waited (``transforms.held``): stores them, says how many."""
 
     def store(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -43,6 +43,9 @@ SCHEMA = pa.schema(
 )
 """Decoded records."""
 
+InArrow = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""A function that Spark runs over Arrow batches (``mapInArrow``)."""
+
 _CLAIMS = frozenset({"identify", "alias"})
 _IS_BOT = FIELD_NAMES.index("is_bot") - FIELD_NAMES.index("user_agent")  # in the part that says who the client is
 _NO_EVENT = (None,) * 8
@@ -66,7 +69,7 @@ def ddl(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name} {_DDL[field.type]}" for field in schema)
 
 
-def decoder(max_record_bytes: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def decoder(max_record_bytes: int) -> InArrow:
     """The function that Spark runs over Arrow batches."""
 
     def decode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ what is to be derived anew, and page calls; then the events.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from clicktrail.job.derive.cql import Cql, Write, chunks, insert
 from clicktrail.job.event_store import EventStore, Key, Stored, VisitorDay
 from clicktrail.job.marks import shard
 from clicktrail.job.page_calls import PageMinute, Views
-from clicktrail.job.records import ORIGIN, SCHEMA
+from clicktrail.job.records import ORIGIN, SCHEMA, InArrow
 from clicktrail.job.report import Report, Tally
 from clicktrail.job.times import MILLISECONDS_A_DAY, TOLERANCE, as_date
 from clicktrail.settings import Settings
@@ -50,7 +50,7 @@ _NEWEST = f"SELECT user_id, to_unix_timestamp(newest) FROM {_VISITORS} WHERE day
 _VISITORS_A_READ = 100
 
 
-def taker(settings: Settings, write_time: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def taker(settings: Settings, write_time: int) -> InArrow:
     """The function that Spark runs over each partition of decoded records.
 
     Args:

@@ -49,8 +49,8 @@ class Answers:
         """Notes of earlier runs count as touched; ``kept`` are the funnels, by default those of the package's file."""
         self._spark = spark
         self._settings = settings
-        self._session = session
         self._cql = Cql(session)
+        self._quiet_cql = Cql(session, spread.REQUESTS)
         self._lease = lease
         self._funnels = funnels.load() if kept is None else kept
         self._clock = clock
@@ -83,7 +83,7 @@ class Answers:
         """
         started = self._clock()
         quietly = self._stopping if batches is not None and self._took <= _LONGEST else None
-        cql = Cql(self._session, spread.REQUESTS) if quietly else self._cql
+        cql = self._quiet_cql if quietly else self._cql
         with spread.garbage_seldom_looked_for():
             with batches or nullcontext():
                 write_time = self._lease.next_write_time()

@@ -61,7 +61,7 @@ class Spread:
         ``work`` and what it takes and gives must pickle; a piece may be done more than once.
 
         Raises:
-            StoppedError: some are left to do.
+            StoppedError: quiet work was asked to stop.
         """
         if self._quietly or len(pieces) <= 1:
             return [self._in_driver(work, piece) for piece in pieces]
