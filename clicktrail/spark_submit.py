@@ -26,7 +26,7 @@ def spark_home() -> Path:
 
 
 def spark_jars() -> str:
-    """The files of Spark's Kafka source and sink in the form that ``spark.jars`` takes."""
+    """The files of Spark's Kafka source in the form that ``spark.jars`` takes."""
     return ",".join(str(path) for path in jars.paths("spark"))
 
 

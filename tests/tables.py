@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import pyarrow as pa
 from cassandra import cqltypes
 
 from clicktrail import store
@@ -167,6 +168,17 @@ class Events(EventStore):
             }
             assert (shown["user_id"], shown["day"]) == (day.user_id, date(1970, 1, 1) + timedelta(days=day.day))
             self.tables.put(TABLE, shown, time_)
+
+
+class Topics:
+    """Stands in for ``KafkaSink``."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        """Columns of the records, of the last share."""
+
+    def send(self, records: pa.Table) -> None:
+        self.sent = records.to_pylist()
 
 
 DRIVERS: dict[str, Any] = {

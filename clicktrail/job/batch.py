@@ -1,8 +1,8 @@
 """One micro-batch: decode, compare with the store, write everything, enter it in the ledger.
 
-The order of the writes is the point. First what lets a crash be made good, then events, then what waits for counts to
-be settled (see :mod:`clicktrail.job.share`); Kafka last, so that a repeated batch repeats as little as can be; then
-the ledger. Each write is idempotent.
+The order of the writes is the point. In each share what lets a crash be made good, then events, then Kafka
+(:mod:`clicktrail.job.share`); here pages, the events that waited for their counts, and the ledger. Each write is
+idempotent, but for Kafka's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from clicktrail.job.lease import Lease
 from clicktrail.job.page_calls import PageMinute
 from clicktrail.job.records import InArrow, ddl, decoder, of_kafka, with_decoded
 from clicktrail.job.report import Report
-from clicktrail.job.session import kafka_options
 from clicktrail.job.times import MILLISECONDS_A_DAY
 from clicktrail.settings import Settings
 
@@ -73,7 +72,6 @@ class BatchWriter:
             try:
                 report = Report.together(bytes(row.report) for row in transforms.reports(out).collect())
                 self._settle(report, out, write_time)
-                self._to_kafka(out)
             finally:
                 out.unpersist()
             self._enter(report, batch_id, time.monotonic() - started)
@@ -99,19 +97,6 @@ class BatchWriter:
         if report.held:
             transforms.held(out).mapInArrow(_storer(self.settings), "stored long").collect()
             self.lease.check()
-
-    def _to_kafka(self, out: DataFrame) -> None:
-        options = kafka_options(self.settings) | {
-            "kafka.acks": "all",
-            "kafka.enable.idempotence": "true",
-            "kafka.compression.type": "lz4",
-            "kafka.linger.ms": "20",
-            "kafka.batch.size": "131072",
-            "kafka.max.request.size": str(2 * self.settings.max_record_bytes + 65_536),
-            "includeHeaders": "true",
-        }
-        records = transforms.kafka_records(out, self.settings.transformed_topic, self.settings.dead_letter_topic)
-        records.write.format("kafka").options(**options).save()
 
     def _enter(self, report: Report, batch_id: int, seconds: float) -> None:
         self.lease.check()

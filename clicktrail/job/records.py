@@ -14,11 +14,6 @@ from clicktrail.job.times import write_time
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-ORIGIN = (
-    pa.field("source_topic", pa.string()),
-    pa.field("source_partition", pa.int32()),
-    pa.field("source_offset", pa.int64()),
-)
 SCHEMA = pa.schema(
     [
         # Of an event, what tells it from others; null in a dead letter.
@@ -33,7 +28,9 @@ SCHEMA = pa.schema(
         # Of a dead letter, why it is one.
         pa.field("reason", pa.string()),
         pa.field("detail", pa.string()),
-        *ORIGIN,
+        pa.field("source_topic", pa.string()),
+        pa.field("source_partition", pa.int32()),
+        pa.field("source_offset", pa.int64()),
         pa.field("received_at", pa.int64()),
         pa.field("write_time", pa.int64()),  # microseconds: what the row's cells carry in Cassandra
         pa.field("timestamp_type", pa.int32()),  # Kafka's: 1 where the broker's clock gave received_at

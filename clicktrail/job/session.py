@@ -25,7 +25,7 @@ def spark_conf() -> dict[str, str]:
 
 
 def kafka_options(settings: Settings) -> dict[str, str]:
-    """How Spark's Kafka source and sink connect."""
+    """How Spark's Kafka source connects."""
     options = {
         "kafka.bootstrap.servers": settings.bootstrap_servers,
         "kafka.security.protocol": settings.kafka_security_protocol,

@@ -2,7 +2,8 @@
 
 This is where the promise is kept: of each identity one event, the latest by the broker's clock; what the store knows
 already is compared with it. What is written first lets a crash be made good: which visitors may be stored up to when,
-what is to be derived anew, and page calls; then the events.
+what is to be derived anew, and page calls; then the events. Kafka comes after them, because it is the only sink where
+a repeat shows.
 """
 
 from __future__ import annotations
@@ -20,29 +21,23 @@ from clicktrail.job import cells, dead_letters, page_calls, worker
 from clicktrail.job.derive import pending
 from clicktrail.job.derive.cql import Cql, Write, chunks, insert
 from clicktrail.job.event_store import EventStore, Key, Stored, VisitorDay
+from clicktrail.job.kafka_sink import COLUMNS, KafkaSink
 from clicktrail.job.marks import shard
 from clicktrail.job.page_calls import PageMinute, Views
-from clicktrail.job.records import ORIGIN, SCHEMA, InArrow
+from clicktrail.job.records import SCHEMA, InArrow
 from clicktrail.job.report import Report, Tally
 from clicktrail.job.times import MILLISECONDS_A_DAY, TOLERANCE, as_date
 from clicktrail.settings import Settings
 
 OUT = pa.schema(
     [
-        pa.field("event_id", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("detail", pa.string()),
-        *ORIGIN,
-        pa.field("received_at", pa.int64()),
-        pa.field("record_key", pa.binary()),
-        pa.field("record_value", pa.binary()),
         pa.field("user_id", pa.string()),
         pa.field("event_time", pa.int64()),
         pa.field("held", pa.binary()),  # the row of an event that is still to be stored
         pa.field("report", pa.binary()),  # in one row a share, which has nothing else
     ]
 )
-"""What comes out of a share: records for Kafka, and its report."""
+"""What comes out of a share: events that have to wait, and its report."""
 
 _LOG_APPEND_TIME = 1
 _VISITORS = "visitors_by_day"
@@ -65,7 +60,8 @@ def taker(settings: Settings, write_time: int) -> InArrow:
         assert context is not None
         records = pa.Table.from_batches(batches, SCHEMA)
         if records.num_rows:
-            share = Share(worker.cql(settings), worker.event_store(settings), write_time, context.partitionId())
+            kafka = worker.kafka_sink(settings)
+            share = Share(worker.cql(settings), worker.event_store(settings), kafka, write_time, context.partitionId())
             yield from share.take(records)
 
     return take
@@ -92,6 +88,7 @@ class Share:
 
     cql: Cql
     events: EventStore
+    kafka: KafkaSink
     write_time: int
     number: int
     """Of the share in its batch."""
@@ -107,7 +104,7 @@ class Share:
     """Copies that are not kept, by visitor, time and id."""
 
     def take(self, records: pa.Table) -> Iterator[pa.RecordBatch]:
-        """Write decoded records (``records.SCHEMA``); gives back what is for Kafka, and the report."""
+        """Write decoded records (``records.SCHEMA``); gives back events that have to wait, and the report."""
         _refuse_foreign_times(records)
         columns = _Columns(records)
         copies = _by_visitor_day(records)
@@ -125,9 +122,12 @@ class Share:
         self.report.uncertain |= self.stored_calls.keys()
         self.cql.write(self._first(records, kept, newest, columns))
         self.events.write(rows)
+        self.kafka.send(_handed_on(records, kept))
         self.report.held = len(held)
         self.report.tallies = _tallies(records, self.again)
-        yield from self._out(records, kept, held)
+        if held:
+            yield _waiting(records, held)
+        yield pa.RecordBatch.from_pylist([{"report": self.report.packed()}], OUT)
 
     def _latest(self, user_id: str, copies: list[_Copy]) -> list[_Copy]:
         """The copies to keep, one of each event, in order; the others are put into ``lost``."""
@@ -242,24 +242,6 @@ class Share:
                 # The moment is the write time, so that it never falls.
                 yield Write((_VISITORS, *place), raised, (*place, day.user_id, last, last * 1_000))
 
-    def _out(
-        self, records: pa.Table, kept: dict[VisitorDay, list[_Copy]], held: dict[int, bytes]
-    ) -> Iterator[pa.RecordBatch]:
-        wanted = pc.is_valid(records["reason"]).to_pylist()
-        for same in kept.values():
-            for copy in same:
-                wanted[copy.row] = True
-        waiting = (
-            pa.array(map(held.get, range(records.num_rows)), pa.binary())
-            if held
-            else pa.nulls(records.num_rows, pa.binary())
-        )
-        names = [name for name in OUT.names if name in records.column_names]
-        whole = records.select(names).append_column("held", waiting)
-        out = whole.append_column("report", pa.nulls(records.num_rows, pa.binary()))
-        yield from out.select(OUT.names).filter(pa.array(wanted)).to_batches()
-        yield pa.RecordBatch.from_pylist([{"report": self.report.packed()}], OUT)
-
 
 class _Columns:
     """The columns of decoded records that are looked at row by row."""
@@ -292,6 +274,22 @@ def _suspects(kept: dict[VisitorDay, list[_Copy]], newest: dict[VisitorDay, int]
     """The events that may be stored already."""
     suspects = {day: [copy.key for copy in kept[day] if copy.time <= moment] for day, moment in newest.items()}
     return {day: keys for day, keys in suspects.items() if keys}
+
+
+def _handed_on(records: pa.Table, kept: dict[VisitorDay, list[_Copy]]) -> pa.Table:
+    """What is for Kafka: dead letters, and of each event the copy to keep."""
+    wanted = pc.is_valid(records["reason"]).to_pylist()
+    for same in kept.values():
+        for copy in same:
+            wanted[copy.row] = True
+    return records.select(COLUMNS).filter(pa.array(wanted))
+
+
+def _waiting(records: pa.Table, held: dict[int, bytes]) -> pa.RecordBatch:
+    """The rows of events that have to wait, by their place among the records."""
+    whose = records.select(["user_id", "event_time"]).take(pa.array(held, pa.int64()))
+    waiting = whose.append_column("held", pa.array(held.values(), pa.binary()))
+    return waiting.append_column("report", pa.nulls(len(held), pa.binary())).combine_chunks().to_batches()[0]
 
 
 def _counted(known: Stored | None, page: PageMinute, is_bot: bool) -> bool:

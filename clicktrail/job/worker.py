@@ -1,4 +1,4 @@
-"""What Spark's Python workers keep from one task to the next: their connection to Cassandra."""
+"""What Spark's Python workers keep from one task to the next: their connections."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cassandra.cluster import Session
 from clicktrail import store
 from clicktrail.job.derive.cql import Cql
 from clicktrail.job.event_store import EventStore
+from clicktrail.job.kafka_sink import KafkaSink
 from clicktrail.settings import Settings
 
 
@@ -32,3 +33,9 @@ def cql(settings: Settings) -> Cql:
 def event_store(settings: Settings) -> EventStore:
     """This process's way to the event store."""
     return EventStore(session(settings))
+
+
+@lru_cache(maxsize=1)
+def kafka_sink(settings: Settings) -> KafkaSink:
+    """This process's way to Kafka."""
+    return KafkaSink(settings)

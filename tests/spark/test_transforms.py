@@ -12,16 +12,15 @@ from clicktrail.job.report import Report, Tally
 from clicktrail.job.share import OUT, Share
 from tests import raw
 from tests.raw import NOW, Raw, call
-from tests.samples import value
 from tests.spark.kafka_rows import decoded, plain
-from tests.tables import Events, Tables
+from tests.tables import Events, Tables, Topics
 
 
 def out(spark: SparkSession, *batches: tuple[Raw, ...]) -> DataFrame:
     """What comes out of a share for the last of some batches."""
     tables, came = Tables(), []
     for number, records in enumerate(batches):
-        one = Share(tables, Events(tables), number, 0)  # type: ignore[arg-type]
+        one = Share(tables, Events(tables), Topics(), number, 0)  # type: ignore[arg-type]
         came = [row for batch in one.take(raw.decoded(*records)) for row in batch.to_pylist()]
     return spark.createDataFrame([tuple(row[name] for name in OUT.names) for row in came], ddl(OUT))
 
@@ -53,7 +52,7 @@ def test_decoded_records_reach_the_share_and_its_report_comes_back(spark: SparkS
 
         table, tables = pa.Table.from_batches(batches, SCHEMA), Tables()
         if table.num_rows:
-            yield from Share(tables, Events(tables), 1, 0).take(table)  # type: ignore[arg-type]
+            yield from Share(tables, Events(tables), Topics(), 1, 0).take(table)  # type: ignore[arg-type]
 
     shares = transforms.shared_out(decoded(spark, *records), 3).mapInArrow(take, ddl(OUT)).persist()
     report = Report.together(bytes(row.report) for row in transforms.reports(shares).collect())
@@ -61,44 +60,6 @@ def test_decoded_records_reach_the_share_and_its_report_comes_back(spark: SparkS
     assert (page.page_path, views) == ("/a", (50, 0, 7))
     assert sum(tally.records for tally in report.tallies if tally.reason is None) == 50
     assert [tally for tally in report.tallies if tally.reason] == [Tally(0, "not_json", 1, 50, 50)]
-    topics = Counter(row.topic for row in transforms.kafka_records(shares, "good", "bad").collect())
-    assert topics == {"good": 50, "bad": 1}
-
-
-def test_events_go_to_kafka_with_their_key_and_say_where_they_are_from(spark: SparkSession) -> None:
-    rows = out(spark, (Raw(value(messageId="é🛒"), 35, 2, key=b"a key"), Raw(value(messageId="b"), 36, key=None)))
-    records = {row["key"]: row for row in map(plain, transforms.kafka_records(rows, "good", "bad").collect())}
-    assert records.keys() == {b"a key", None}
-    assert {record["topic"] for record in records.values()} == {"good"}
-    assert '"event_id":"é🛒"'.encode() in records[b"a key"]["value"]
-    assert headers(records[b"a key"]) == {
-        "source_topic": b"clicks",
-        "source_partition": b"2",
-        "source_offset": b"35",
-        "event_id": "é🛒".encode(),
-    }
-
-
-def test_dead_letters_go_to_kafka_as_they_came(spark: SparkSession) -> None:
-    rows = out(spark, (Raw(b"\xff\x00", 35, 2, NOW, key=None), Raw(None, 16, 1, NOW + 1, key=b"\xfe")))
-    records = {row["key"]: row for row in map(plain, transforms.kafka_records(rows, "good", "bad").collect())}
-    assert {record["topic"] for record in records.values()} == {"bad"}
-    assert records[None]["value"] == b"\xff\x00"
-    assert records[b"\xfe"]["value"] is None
-    assert headers(records[None]) == {
-        "reason": b"invalid_utf8",
-        "detail": b"not UTF-8 at byte 0",
-        "source_topic": b"clicks",
-        "source_partition": b"2",
-        "source_offset": b"35",
-        "received_at": str(NOW).encode(),
-    }
-    assert headers(records[b"\xfe"])["reason"] == b"null_value"
-
-
-def headers(record: dict[str, Any]) -> dict[str, bytes]:
-    assert len({header.key for header in record["headers"]}) == len(record["headers"])
-    return {header.key: bytes(header.value) for header in record["headers"]}
 
 
 def test_events_that_wait_are_told_from_the_others(spark: SparkSession) -> None:
@@ -117,4 +78,3 @@ def test_events_that_wait_are_told_from_the_others(spark: SparkSession) -> None:
     assert (held["user_id"], held["event_time"], held["held"]) == ("u-1", moved["event_time"], moved["cells"])
     (report,) = transforms.reports(rows).collect()
     assert Report.together([bytes(report.report)]).held == 1
-    assert transforms.kafka_records(rows, "good", "bad").count() == 3

@@ -6,19 +6,20 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from clicktrail.errors import ClicktrailError
 from clicktrail.job import page_calls, pages, runner, share
 from clicktrail.job.derive import pending
 from clicktrail.job.event_store import VisitorDay
+from clicktrail.job.kafka_sink import COLUMNS
 from clicktrail.job.page_calls import PageMinute, Views
-from clicktrail.job.records import SCHEMA
 from clicktrail.job.report import Report, Tally
 from clicktrail.job.share import OUT, Share
 from tests.raw import HOUR, MINUTE, NOW, Raw, call, decoded
 from tests.samples import AGENT, BOT_AGENT, SITE, value
-from tests.tables import Events, Tables
+from tests.tables import Events, Tables, Topics
 
 DAY = 19_844  # 2024-05-01
 MOMENT = 1_714_557_630_123  # the sample event's
@@ -32,24 +33,26 @@ class Store:
         self.tables = Tables()
         self.write_time = 10**16
         self.report = Report()
-        self.out: list[dict[str, Any]] = []
+        self.sent: list[dict[str, Any]] = []
+        self.held: list[dict[str, Any]] = []
 
     def take(self, *raw: Raw, crashed: bool = False, crashed_early: bool = False) -> Report:
         """A batch; ``crashed``: it ended between its events and what waits for counts, ``early`` before its events."""
         self.write_time += 1
-        events = Events(self.tables, Tables() if crashed_early else None)
-        one = Share(self.tables, events, self.write_time, 3)  # type: ignore[arg-type]
+        events, kafka = Events(self.tables, Tables() if crashed_early else None), Topics()
+        one = Share(self.tables, events, kafka, self.write_time, 3)  # type: ignore[arg-type]
         came = list(one.take(decoded(*raw)))
         self.written = [row for _, row in events.written]
         rows = [row for each in came for row in each.to_pylist()]
         assert all(each.schema.equals(OUT) for each in came)
         assert [row["report"] is not None for row in rows].count(True) == 1
         self.report = Report.together(row["report"] for row in rows if row["report"] is not None)
-        self.out = [row for row in rows if row["report"] is None]
+        self.sent, self.held = kafka.sent, [row for row in rows if row["report"] is None]
         if not crashed and not crashed_early:
             pages.update(self.tables, self.report, self.write_time)  # type: ignore[arg-type]
-            held = [row for row in self.out if row["held"] is not None]
-            events.write((VisitorDay(row["user_id"], row["event_time"] // 86_400_000), row["held"]) for row in held)
+            events.write(
+                (VisitorDay(row["user_id"], row["event_time"] // 86_400_000), row["held"]) for row in self.held
+            )
         return self.report
 
     @property
@@ -108,9 +111,9 @@ def test_latest_copy_of_an_event_is_kept(store: Store) -> None:
     assert sorted((row["event_id"], row["event_name"]) for row in rows) == sorted(kept)
     assert len(store.written) == 7
     assert repeats(store.report) == 5
-    handed_on = [row["event_id"] for row in store.out if row["reason"] is None]
+    handed_on = [row["event_id"] for row in store.sent if row["reason"] is None]
     assert sorted(handed_on) == sorted(name for name, _ in kept)
-    assert [row["source_offset"] for row in store.out if row["reason"] is not None] == [60, 61, 62]
+    assert [row["source_offset"] for row in store.sent if row["reason"] is not None] == [60, 61, 62]
 
 
 def test_events_are_written_by_visitor_and_day_in_the_order_of_time(store: Store) -> None:
@@ -122,7 +125,7 @@ def test_events_are_written_by_visitor_and_day_in_the_order_of_time(store: Store
         )
     )
     events = Events(store.tables)
-    one = Share(store.tables, events, 1, 0)  # type: ignore[arg-type]
+    one = Share(store.tables, events, Topics(), 1, 0)  # type: ignore[arg-type]
     list(one.take(decoded(*(Raw(call("/", second=s, userId=u), s) for s, u in [(9, "x"), (3, "y"), (5, "x")]))))
     assert [day.user_id for day, _ in events.written] == ["x", "x", "y"]
     assert sorted((row["user_id"], row["event_time"]) for row in store.tables.rows("events_by_user_day")) == [
@@ -204,7 +207,7 @@ def test_stale_content_stays_out_and_is_a_repeat(store: Store) -> None:
     assert store.metrics == {A: Views(1, 0, 1)}
     assert report.views == report.gone == {}
     assert report.tallies == [Tally(2, None, 1, 9, 9, repeats=1)]
-    assert [row["event_id"] for row in store.out] == ["m-1"]  # at-least-once: the topic's readers keep the later
+    assert [row["event_id"] for row in store.sent] == ["m-1"]  # at-least-once: the topic's readers keep the later
 
 
 def test_newer_content_of_the_same_page_is_written_over_and_not_counted_anew(store: Store) -> None:
@@ -263,7 +266,7 @@ def test_an_event_that_leaves_its_page_waits_until_the_call_is_gone(store: Store
     assert store.events["m-1"]["page_path"] == "/a"
     assert report.held == 1
     assert report.gone == {A: [page_calls.gone("u-1", MINUTE + 30_000, "m-1", NOW * 1_000 + 5)]}
-    assert [row["held"] is not None for row in store.out] == [True]
+    assert [row["held"] is not None for row in store.held] == [True]
     report = store.take(moved)
     assert list(report.gone) == [A]
     assert store.events["m-1"]["page_path"] == "/b"
@@ -514,23 +517,30 @@ def test_tallies_are_by_partition_and_reason(store: Store) -> None:
 def test_a_share_of_dead_letters_alone(store: Store) -> None:
     report = store.take(Raw(b"x", 1), Raw(None, 2))
     assert sorted(tally.reason or "" for tally in report.tallies) == ["not_json", "null_value"]
-    assert (store.written, len(store.out)) == ([], 2)
+    assert (store.written, len(store.sent)) == ([], 2)
 
 
 def test_records_for_kafka_are_what_was_decoded(store: Store) -> None:
     records = decoded(Raw(value(messageId="é🛒"), 35, 2, key=b"a key"), Raw(b"\xff", 36, 1, key=None))
     event, letter = records.to_pylist()
     store.take(Raw(value(messageId="é🛒"), 35, 2, key=b"a key"), Raw(b"\xff", 36, 1, key=None))
-    shared = [name for name in OUT.names if name in SCHEMA.names]
-    assert store.out == [
-        {name: row[name] for name in shared} | {"held": None, "report": None} for row in (event, letter)
-    ]
-    assert store.out[0]["record_key"] == b"a key"
-    assert '"event_id":"é🛒"'.encode() in store.out[0]["record_value"]
-    assert store.out[1]["record_value"] == b"\xff"
-    assert (store.out[1]["source_topic"], store.out[1]["source_partition"], store.out[1]["source_offset"]) == (
-        *("clicks", 1, 36),
-    )
+    assert store.sent == [{name: row[name] for name in COLUMNS} for row in (event, letter)]
+    assert store.held == []
+
+
+def test_kafka_is_sent_to_once_everything_else_is_stored() -> None:
+    """It is the only sink where a repeat shows, and what fails is done again."""
+    tables = Tables()
+
+    class Away:
+        def send(self, _: pa.Table) -> None:
+            raise ClicktrailError("Kafka failed or went away")
+
+    one = Share(tables, Events(tables), Away(), 10**16, 3)  # type: ignore[arg-type]
+    with pytest.raises(ClicktrailError, match="Kafka failed"):
+        list(one.take(decoded(Raw(value(), 35), Raw(b"x", 36))))
+    assert [row["source_offset"] for row in tables.rows("events_by_user_day")] == [35]
+    assert [row["offset"] for row in tables.rows("dead_letters")] == [36]
 
 
 @pytest.mark.parametrize("kind", [0, -1])
