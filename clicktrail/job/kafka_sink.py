@@ -21,6 +21,7 @@ COLUMNS = (
 _AT_ONCE = 1_000  # records that are Python's at a time
 _BATCH = 1_000_000  # bytes
 _FRAMING = 65_536  # bytes of a message beside its key and value, at most
+_PATIENCE = 120  # seconds until a record that nobody acknowledges has failed
 _LOOK = 1  # seconds between two looks at what is not yet acknowledged
 _FULL = 0.02  # seconds to wait for room
 
@@ -106,8 +107,10 @@ class KafkaSink:
                 "batch.size": min(_BATCH, self._settings.max_record_bytes),  # the topics take twice as much
                 "queue.buffering.max.kbytes": 32_768,
                 "message.max.bytes": 2 * self._settings.max_record_bytes + _FRAMING,
+                "delivery.timeout.ms": _PATIENCE * 1_000,
                 "delivery.report.only.error": True,
                 "allow.auto.create.topics": False,
+                "log.connection.close": False,  # a broker closes what was idle for long
             }
         )
 

@@ -18,7 +18,6 @@ def spark_conf() -> dict[str, str]:
         "spark.python.daemon.module": "clicktrail.job.daemon",
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
-        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.streaming.metricsEnabled": "false",
         "spark.sql.streaming.numRecentProgressUpdates": "10",
     }
