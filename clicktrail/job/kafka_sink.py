@@ -9,7 +9,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from clicktrail.brokers import confluent_config
-from clicktrail.errors import ClicktrailError
+from clicktrail.errors import REDONE, ClicktrailError
 from clicktrail.settings import Settings
 
 COLUMNS = (
@@ -24,7 +24,6 @@ _FRAMING = 65_536  # bytes of a message beside its key and value, at most
 _PATIENCE = 120  # seconds until a record that nobody acknowledges has failed
 _LOOK = 1  # seconds between two looks at what is not yet acknowledged
 _FULL = 0.02  # seconds to wait for room
-
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -89,10 +88,7 @@ class KafkaSink:
         except KafkaException as error:
             failures.append(error.args[0])
         if failures:
-            raise ClicktrailError(
-                f"Kafka failed or went away: {failures[0].str()}. Nothing is lost: the next run does the cut-off "
-                "batch again"
-            )
+            raise ClicktrailError(f"Kafka failed or went away: {failures[0].str()}. {REDONE}")
         self._producer = producer
 
     def _connected(self) -> Producer:

@@ -17,7 +17,7 @@ from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable, Session
 
 from clicktrail import store
-from clicktrail.errors import ClicktrailError
+from clicktrail.errors import REDONE, ClicktrailError
 from clicktrail.job import ledger
 from clicktrail.job.batch import BatchWriter
 from clicktrail.job.derive.refresh import Answers
@@ -39,7 +39,6 @@ _CAUSE = re.compile(
     r"^(?:: |Caused by: )?((?:java|com\.datastax|cassandra|org\.apache\.kafka)\.[\w.$]+: [^\n]+)", re.MULTILINE
 )
 """The line of a stack trace, Java's or Python's, that names the failure behind it."""
-_REDONE = "Nothing is lost: the next run does the cut-off batch again"
 _LOOK = 1  # seconds between two looks at a running query
 _SWITCH = 0.0005
 """Seconds after which Python's threads take turns: a batch asks the JVM for some fifty small things, and after each it
@@ -203,9 +202,9 @@ def _in_a_sentence(text: str) -> str:
     if "com.datastax.oss.driver" in text or "cassandra." in said:
         return _cassandra_failed(said)
     if "org.apache.kafka" in said:
-        return f"Kafka failed or went away: {said}. {_REDONE}"
+        return f"Kafka failed or went away: {said}. {REDONE}"
     return text[:2000]
 
 
 def _cassandra_failed(error: object) -> str:
-    return f"Cassandra failed or went away: {error}. {_REDONE}"
+    return f"Cassandra failed or went away: {error}. {REDONE}"
