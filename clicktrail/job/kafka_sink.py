@@ -61,9 +61,9 @@ class KafkaSink:
     """Sends what a share hands on, and sees it acknowledged."""
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing is opened yet."""
+        """Begin to connect, which takes half a second: a share has other things to do before it sends."""
         self._settings = settings
-        self._producer: Producer | None = None
+        self._producer: Producer | None = self._connected()
 
     def send(self, records: pa.Table) -> None:
         """Send decoded records (:data:`COLUMNS`); returns when the brokers have acknowledged them all.
