@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from clicktrail.job.kafka_sink import Record, outgoing
-from tests.raw import NOW, Raw, decoded
+from tests.raw import NOW, Raw, call, decoded
 from tests.samples import value
 
 
@@ -39,6 +41,11 @@ def test_dead_letters_go_as_they_came() -> None:
     }
     assert (second.topic, second.key, second.value) == ("bad", b"\xfe", None)
     assert dict(second.headers)["reason"] == b"null_value"
+
+
+def test_events_and_dead_letters_go_to_topics_of_their_own() -> None:
+    events = [Raw(call("/a", messageId=str(n), userId=f"u-{n % 7}"), n) for n in range(50)]
+    assert Counter(each.topic for each in messages(*events, Raw(b"x", 50))) == {"good": 50, "bad": 1}
 
 
 def test_records_keep_their_order_over_any_number() -> None:

@@ -267,6 +267,7 @@ def test_an_event_that_leaves_its_page_waits_until_the_call_is_gone(store: Store
     assert report.held == 1
     assert report.gone == {A: [page_calls.gone("u-1", MINUTE + 30_000, "m-1", NOW * 1_000 + 5)]}
     assert [row["held"] is not None for row in store.held] == [True]
+    assert [row["event_id"] for row in store.sent] == ["m-1"]
     report = store.take(moved)
     assert list(report.gone) == [A]
     assert store.events["m-1"]["page_path"] == "/b"
@@ -526,6 +527,12 @@ def test_records_for_kafka_are_what_was_decoded(store: Store) -> None:
     store.take(Raw(value(messageId="é🛒"), 35, 2, key=b"a key"), Raw(b"\xff", 36, 1, key=None))
     assert store.sent == [{name: row[name] for name in COLUMNS} for row in (event, letter)]
     assert store.held == []
+    assert store.sent[0]["record_key"] == b"a key"
+    assert '"event_id":"é🛒"'.encode() in store.sent[0]["record_value"]
+    assert store.sent[1]["record_value"] == b"\xff"
+    assert (store.sent[1]["source_topic"], store.sent[1]["source_partition"], store.sent[1]["source_offset"]) == (
+        *("clicks", 1, 36),
+    )
 
 
 def test_kafka_is_sent_to_once_everything_else_is_stored() -> None:
