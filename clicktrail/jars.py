@@ -34,7 +34,10 @@ ROOTS = {
         f"org.apache.zookeeper:zookeeper:{versions.ZOOKEEPER}",
     ],
     "cassandra": [f"org.apache.cassandra:cassandra-all:{versions.CASSANDRA}"],
-    "spark": [f"org.apache.spark:spark-sql-kafka-0-10_{versions.SPARK_SCALA}:{versions.SPARK}"],
+    "spark": [
+        f"org.apache.spark:spark-sql-kafka-0-10_{versions.SPARK_SCALA}:{versions.SPARK}",
+        f"com.globalmentor:hadoop-bare-naked-local-fs:{versions.BARE_LOCAL_FS}",
+    ],
 }
 # Tools for tests that a POM names by mistake as needed at run time.
 _NEEDLESS = {"mockito-core", "byte-buddy", "byte-buddy-agent", "objenesis"}

@@ -15,6 +15,10 @@ from clicktrail.settings import PROJECT, Settings
 
 JOB = PROJECT / "spark_jobs" / "clickstream_job.py"
 LOGGING = PROJECT / "clicktrail" / "job" / "log4j2.properties"
+_BARE_LOCAL_FS = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
+"""In place of Hadoop's, which starts ``chmod`` and ``readlink`` as programs for each file: a batch writes two."""
+_CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+"""Goes by ``fs.file.impl``, as Spark's own does not."""
 
 
 def spark_home() -> Path:
@@ -47,6 +51,12 @@ def spark_conf(settings: Settings) -> dict[str, str]:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.shuffle.compress": "false",
         }
+        if "://" not in settings.checkpoint_dir:
+            conf |= {
+                "spark.driver.extraClassPath": str(jars.find("spark", "hadoop-bare-naked-local-fs")),
+                "spark.hadoop.fs.file.impl": _BARE_LOCAL_FS,
+                "spark.sql.streaming.checkpointFileManagerClass": _CHECKPOINT_FILES,
+            }
     return conf
 
 

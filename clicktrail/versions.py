@@ -6,6 +6,7 @@ PYTHON = "3.11"
 JAVA = 17
 SPARK = "3.5.7"
 SPARK_SCALA = "2.12"
+BARE_LOCAL_FS = "0.1.0"  # for the Hadoop that is in Spark
 KAFKA = "3.9.1"
 KAFKA_SCALA = "2.13"
 ZOOKEEPER = "3.8.4"

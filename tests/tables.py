@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -77,7 +78,7 @@ class Tables:
         there = self._cells.setdefault(table, {}).setdefault(tuple(plain[name] for name in key), {})
         for name, value in plain.items():
             known = there.get(name)
-            if known is None or known[0] < time or (known[0] == time and value is None):
+            if known is None or known[0] < time or (known[0] == time and _wins(value, known[1])):
                 there[name] = (time, value)
 
     def _delete(self, table: str, names: list[str], values: Sequence[Any]) -> None:
@@ -108,8 +109,16 @@ class Tables:
             [_selected(table, columns, row) for row in self.rows(table) if _is(table, row, where, key)] for key in keys
         ]
 
+    def stream(self, statement: str, keys: Sequence[Sequence[Any]], _at_once: int) -> Iterator[tuple[Any, ...]]:
+        return chain.from_iterable(self.read(statement, keys))
+
     def one(self, statement: str, key: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self.read(statement, [key])[0]
+
+
+def _wins(value: Any, known: Any) -> bool:
+    """Which of two cells of the same time stays: none before any, else the larger one."""
+    return value is None or (known is not None and bool(value > known))
 
 
 def _conditions(text: str) -> list[str]:
@@ -133,6 +142,8 @@ def _selected(table: str, columns: Sequence[str], row: Mapping[str, Any]) -> tup
     for column in columns:
         as_number = re.fullmatch(r"to_unix_timestamp\((\w+)\)", column)
         value = row.get(as_number[1] if as_number else column)
+        if as_number and isinstance(value, date):
+            value = (value - EPOCH.date()) // timedelta(milliseconds=1)
         if not as_number and value is not None and declared()[table].columns[column] == "timestamp":
             value = EPOCH + timedelta(milliseconds=value)
         found.append(value)

@@ -23,8 +23,8 @@ _COLUMNS = ("site", "page_path", "hour", "minute", "chunk", "part", "calls")
 _READ = f"SELECT calls FROM {TABLE} WHERE site = ? AND page_path = ? AND hour = ? AND minute = ?"
 _CALLS_A_ROW = 5_000
 """Bounds a row: a quarter of a megabyte."""
-_SHARES = 1_000_000
-"""More than a batch has shares: ``part`` is the share's number, and this many times the number of its row."""
+SHARES = 999_999
+"""More than a batch has shares, however often they are tried; this number itself is for the driver (:func:`part`)."""
 _PERSON, _BOT, _GONE = "p", "b", "x"
 
 
@@ -83,13 +83,24 @@ def _digits(text: str) -> str:
 
 
 def writes(calls: Mapping[PageMinute, Sequence[str]], chunk: int, share: int) -> Iterator[Write]:
-    """Calls as rows; ``chunk`` is their write time, and a number that no other batch has."""
+    """Calls as rows; ``chunk`` is their write time, and a number that no other batch has; of ``share`` see ``part``."""
     statement = insert(TABLE, _COLUMNS)
     for page, packed in calls.items():
         hour = page.hour
         for number, some in enumerate(chunks(packed, _CALLS_A_ROW)):
-            row = (page.site, page.page_path, hour, page.minute, chunk, number * _SHARES + share, ",".join(some), chunk)
+            row = (page.site, page.page_path, hour, page.minute, chunk, part(share, number), ",".join(some), chunk)
             yield Write((TABLE, page.site, page.page_path, hour), statement, row)
+
+
+def part(share: int, number: int) -> int:
+    """What tells a row of a share from all others of the batch.
+
+    Args:
+        share: its number, at most ``SHARES``. A share that is tried again has another one: rows of two attempts hold
+            different things, and were they the same row, written at the same time, either might be lost.
+        number: of the row in its share.
+    """
+    return number * (SHARES + 1) + share
 
 
 def read(cql: Cql, pages: Sequence[PageMinute]) -> dict[PageMinute, Views]:

@@ -13,8 +13,6 @@ from clicktrail.job.times import as_date
 _TABLE = "page_metrics"
 _METRICS = insert(_TABLE, ("site", "page_path", "day", "minute", *Views._fields))
 _NONE = f"DELETE FROM {_TABLE} USING TIMESTAMP ? WHERE site = ? AND page_path = ? AND day = ? AND minute = ?"
-_DRIVER = 999_999
-"""Stands for the number of a share in the rows of calls that are gone."""
 
 
 def update(cql: Cql, report: Report, write_time: int) -> None:
@@ -25,7 +23,7 @@ def update(cql: Cql, report: Report, write_time: int) -> None:
         report: what the batch brought, and what it takes away.
         write_time: of the rows, microseconds; later than that of any before.
     """
-    cql.write(page_calls.writes(page_calls.still_there(cql, report.gone), write_time, _DRIVER))
+    cql.write(page_calls.writes(page_calls.still_there(cql, report.gone), write_time, page_calls.SHARES))
     known = sorted(marks.pass_over(cql, report.pages) | report.gone.keys() | report.uncertain)
     counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **page_calls.read(cql, known)}
     cql.write(_writes(counted, write_time))

@@ -61,7 +61,8 @@ def taker(settings: Settings, write_time: int) -> InArrow:
         records = pa.Table.from_batches(batches, SCHEMA)
         if records.num_rows:
             kafka = worker.kafka_sink(settings)
-            share = Share(worker.cql(settings), worker.event_store(settings), kafka, write_time, context.partitionId())
+            number = context.taskAttemptId() % page_calls.SHARES
+            share = Share(worker.cql(settings), worker.event_store(settings), kafka, write_time, number)
             yield from share.take(records)
 
     return take
@@ -91,7 +92,7 @@ class Share:
     kafka: KafkaSink
     write_time: int
     number: int
-    """Of the share in its batch."""
+    """Tells it from other shares of its batch, and from another attempt at itself (``page_calls.part``)."""
 
     report: Report = field(default_factory=Report)
     again: Counter[int] = field(default_factory=Counter)
@@ -232,10 +233,10 @@ class Share:
         """What is written before the events."""
         yield from dead_letters.writes(_rejected(records))
         yield from page_calls.writes(self.calls, self.write_time, self.number)
+        touched = ((*day, any([columns.claims[copy.row] for copy in same])) for day, same in kept.items())
+        yield from pending.visitor_notes(touched, self.write_time, self.number)
         raised = insert(_VISITORS, ("day", "shard", "user_id", "newest"))
         for day, same in kept.items():
-            claims = any(columns.claims[copy.row] for copy in same)
-            yield pending.visitor_note(day.user_id, day.day, self.write_time, claims=claims)
             last = same[-1].time
             if newest.get(day, -1) < last:
                 place = as_date(day.day), shard(day.user_id)

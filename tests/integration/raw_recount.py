@@ -20,7 +20,7 @@ from tests.samples import BOT_AGENT
 
 Identity = tuple[str, int, str]
 """Visitor, time in milliseconds, messageId."""
-BOOKKEEPING = ("job_lease", "batch_ledger", "refresh_pending", "audit_windows", "audit_positions")
+BOOKKEEPING = ("job_lease", "batch_ledger", "refresh_pending", "visitors_pending", "audit_windows", "audit_positions")
 """Tables that say what was done, not what is."""
 
 

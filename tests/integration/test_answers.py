@@ -168,6 +168,7 @@ def check(session: Session, messages: list[Message]) -> None:
     assert {row.pop("month") for row in traffic.values()} == {f"{day:%Y-%m}" for day in expected.traffic}
     assert traffic == expected.traffic
     assert not rows(session, "refresh_pending")
+    assert not rows(session, "visitors_pending")
     check_report(session, expected)
 
 

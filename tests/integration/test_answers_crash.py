@@ -84,19 +84,15 @@ def events(source: random.Random) -> list[Event]:
 
 def bring(cql: Cql, some: list[Event], write_time: int, *, events_too: bool = True) -> None:
     """What a batch does: notes first, then the events."""
-    notes: list[Write] = []
     rows: list[Write] = []
     for event in some:
-        moment = datetime.fromtimestamp(event.time // 86_400_000 * 86_400, UTC)
-        kind = pending.CLAIMS if event.event_type == "identify" else pending.VISITOR
-        note = (len(event.user_id), kind, event.user_id, "", moment, write_time)
-        notes.append(Write((pending.TABLE, note[0]), insert(pending.TABLE, pending._COLUMNS), note))
         values = (
             event.user_id, day_of(event.time), datetime.fromtimestamp(event.time // 1000, UTC), event.event_id,
             event.event_type, None, event.anonymous_id, event.site, event.page_path, False, event.campaign_source,
         )  # fmt: skip
         rows.append(Write(("events", event.user_id), insert("events_by_user_day", COLUMNS), (*values, write_time)))
-    cql.write(notes)
+    touched = [(event.user_id, event.time // 86_400_000, event.event_type == "identify") for event in some]
+    cql.write(pending.visitor_notes(touched, write_time, 0))
     if events_too:
         cql.write(rows)
 
@@ -234,7 +230,7 @@ def test_what_a_refresh_reads_of_a_batch_too_early_is_made_good(
         answers.refresh(batches)
         check(session, stored)
         assert disturbed >= 3
-        assert not session.execute("SELECT * FROM refresh_pending").all()
+        assert not pending.read(Cql(session))
     finally:
         lease.release()
 
@@ -259,7 +255,7 @@ def test_refreshes_beside_batches_have_a_thread_of_their_own(
         bring(Cql(session), stored, lease.next_write_time())
         answers = refresh.Answers(SimpleNamespace(), pipeline, session, lease)  # type: ignore[arg-type]
         with answers.refreshing(threading.Lock()) as look:
-            until(lambda: not session.execute("SELECT * FROM refresh_pending").all(), look)
+            until(lambda: not pending.read(Cql(session)), look)
         check(session, stored)
 
         monkeypatch.setattr(Brittle, "left", 0)
@@ -268,14 +264,14 @@ def test_refreshes_beside_batches_have_a_thread_of_their_own(
         answers = refresh.Answers(SimpleNamespace(), pipeline, session, lease)  # type: ignore[arg-type]
         with pytest.raises(Crash), answers.refreshing(threading.Lock()) as look:
             until(lambda: False, look)
-        assert session.execute("SELECT * FROM refresh_pending").all()
+        assert pending.read(Cql(session))
     finally:
         lease.release()
 
 
 def forget(session: Session) -> None:
     for table in ("events_by_user_day", "sessions_by_user", "identities", "traffic_by_day", "visitors",
-                  "visitor_parts", "refresh_pending"):  # fmt: skip
+                  "visitor_parts", "refresh_pending", "visitors_pending"):  # fmt: skip
         session.execute(f"TRUNCATE {table}")
 
 

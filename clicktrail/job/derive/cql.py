@@ -60,6 +60,15 @@ class Cql:
         prepared = self.prepare(statement)
         return [list(rows) for rows in self.execute([prepared.bound(key) for key in keys])]
 
+    def stream(self, statement: str, keys: Sequence[Sequence[Any]], at_once: int) -> Iterator[Row]:
+        """The rows of a SELECT for all keys; of each key's no more than ``at_once`` are held in memory."""
+        prepared = self.prepare(statement)
+        asked = [prepared.bound(key) for key in keys]
+        for one in asked:
+            one.fetch_size = at_once
+        for rows in self.execute(asked):
+            yield from rows
+
     def one(self, statement: str, key: Sequence[Any]) -> list[Row]:
         """The rows of one SELECT."""
         return self.read(statement, [key])[0]

@@ -1,7 +1,8 @@
 """Notes of what has to be made anew, written before the events that are the reason: a crash in between loses nothing.
 
-``refresh_pending`` holds them by kind: ``visitor`` (a visitor's day), ``claims`` (the same, with identify or alias
-calls), ``identity`` (an id whose owner may change, and an owner) and ``page`` (a page's five minutes).
+``refresh_pending`` holds them by kind: ``identity`` (an id whose owner may change, and an owner) and ``page`` (a page's
+five minutes). Visitors' days, which are many, are in ``visitors_pending``, a thousand in a row: where each event is
+another visitor's, a row each would be as much work for the store as the events.
 """
 
 from __future__ import annotations
@@ -13,15 +14,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from clicktrail.job.derive.cql import Cql, Write, insert
-from clicktrail.job.page_calls import PageMinute
-from clicktrail.job.times import MILLISECONDS_A_DAY
+import orjson
+
+from clicktrail.job.derive.cql import Cql, Write, chunks, insert
+from clicktrail.job.derive.event import day_of
+from clicktrail.job.page_calls import PageMinute, part
+from clicktrail.job.times import as_date
 
 TABLE = "refresh_pending"
 SHARDS = 16
-VISITOR, CLAIMS, IDENTITY, PAGE = "visitor", "claims", "identity", "page"
+IDENTITY, PAGE = "identity", "page"
 _EPOCH = datetime(1970, 1, 1)
 _COLUMNS = ("shard", "kind", "name", "path", "moment")
+VISITORS_TABLE = "visitors_pending"
+_VISITORS_COLUMNS = ("shard", "chunk", "part", "day", "claims", "visitors")
+_VISITORS_A_ROW = 1_000
+"""Bounds a row: a megabyte of the longest ids, some 30 kB of usual ones."""
+_ROWS_AT_ONCE = 50
 
 
 class PageSpan(NamedTuple):
@@ -77,20 +86,34 @@ def read(cql: Cql) -> Pending:
         for kind, name, path, moment in rows:
             if kind == PAGE:
                 found.pages.add(PageSpan(name, path, moment))
-            elif kind == IDENTITY:
-                found.identities[name] |= {path} - {""}
             else:
-                found.visitors[name].add(moment.date())
-                if kind == CLAIMS:
-                    found.claims[name].add(moment.date())
+                found.identities[name] |= {path} - {""}
+    select = f"SELECT to_unix_timestamp(day), claims, visitors FROM {VISITORS_TABLE} WHERE shard = ?"
+    for midnight, claims, visitors in cql.stream(select, [(shard,) for shard in range(SHARDS)], _ROWS_AT_ONCE):
+        day = day_of(midnight)
+        for user_id in orjson.loads(visitors):
+            found.visitors[user_id].add(day)
+            if claims:
+                found.claims[user_id].add(day)
     return found
 
 
-def visitor_note(user_id: str, day: int, write_time: int, *, claims: bool) -> Write:
-    """Note a visitor's day (days since 1970); ``claims``: with identify or alias calls."""
-    shard = _shard(user_id)
-    values = (shard, CLAIMS if claims else VISITOR, user_id, "", day * MILLISECONDS_A_DAY, write_time)
-    return Write((TABLE, shard), insert(TABLE, _COLUMNS), values)
+def visitor_notes(touched: Iterable[tuple[str, int, bool]], write_time: int, share: int) -> Iterator[Write]:
+    """Note the visitors' days that a share of a batch touches.
+
+    Args:
+        touched: visitor, day (days since 1970), whether identify or alias calls are among the calls.
+        write_time: no other batch has the same.
+        share: see ``page_calls.part``.
+    """
+    visitors: dict[tuple[int, bool], list[str]] = defaultdict(list)
+    for user_id, day, claims in touched:
+        visitors[day, claims].append(user_id)
+    rows = [(*key, some) for key, ids in visitors.items() for some in chunks(ids, _VISITORS_A_ROW)]
+    for number, (day, claims, some) in enumerate(rows):
+        shard = (write_time + share + number) % SHARDS
+        values = (shard, write_time, part(share, number), as_date(day), claims, orjson.dumps(some).decode(), write_time)
+        yield Write((VISITORS_TABLE, shard), insert(VISITORS_TABLE, _VISITORS_COLUMNS), values)
 
 
 def note_pages(cql: Cql, spans: Iterable[PageSpan], write_time: int) -> None:
@@ -118,5 +141,6 @@ def _shard(name: str) -> int:
 
 def clear(cql: Cql, write_time: int) -> None:
     """Remove the notes up to ``write_time``."""
-    delete = f"DELETE FROM {TABLE} USING TIMESTAMP ? WHERE shard = ?"
-    cql.write(Write((TABLE, shard), delete, (write_time, shard)) for shard in range(SHARDS))
+    for table in (TABLE, VISITORS_TABLE):
+        delete = f"DELETE FROM {table} USING TIMESTAMP ? WHERE shard = ?"
+        cql.write(Write((table, shard), delete, (write_time, shard)) for shard in range(SHARDS))
