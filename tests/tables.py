@@ -122,7 +122,7 @@ def _wins(value: Any, known: Any) -> bool:
 
 
 def _conditions(text: str) -> list[str]:
-    return [re.sub(r" (=|IN) \?$", "", part) for part in text.split(" AND ")]
+    return [re.sub(r"( =| IN|(?<= >)) \?$", "", part) for part in text.split(" AND ")]
 
 
 def _is(table: str, row: Mapping[str, Any], where: Sequence[str], key: Sequence[Any]) -> bool:
@@ -130,6 +130,9 @@ def _is(table: str, row: Mapping[str, Any], where: Sequence[str], key: Sequence[
     for names, wanted in zip(where, key, strict=True):
         if names.startswith("("):
             if tuple(row[name] for name in re.findall(r"\w+", names)) not in wanted:
+                return False
+        elif names.endswith(" >"):
+            if not row[names[:-2]] > wanted:
                 return False
         elif row[names] not in [_plain(kinds[names], one) for one in (wanted if type(wanted) is list else [wanted])]:
             return False

@@ -23,6 +23,7 @@ from clicktrail.job.derive.cql import Cql
 from clicktrail.job.event_store import VisitorDay
 from clicktrail.job.lease import Lease
 from clicktrail.job.page_calls import PageMinute
+from clicktrail.job.page_counts import Counts
 from clicktrail.job.records import InArrow, ddl, decoder, of_kafka, with_decoded
 from clicktrail.job.report import Report
 from clicktrail.job.times import MILLISECONDS_A_DAY
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FEW = 4_000
+_FEW = 8_000
 """Records of a batch up to which a second stage and a second core cost more time than they save."""
 
 
@@ -56,12 +57,14 @@ class BatchWriter:
     """Held while a batch is written: who has it finds the tables between two batches."""
 
     cql: Cql = field(init=False)
+    counts: Counts = field(init=False)
     _before: float = field(default=float("inf"), init=False)
     """Records of the batch before."""
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
         self.cql = Cql(self.session)
+        self.counts = Counts(self.cql)
 
     def __call__(self, records: DataFrame, batch_id: int) -> None:
         """Bring one micro-batch of ``user_clickstream`` into all sinks."""
@@ -92,7 +95,7 @@ class BatchWriter:
         self.lease.check()
         for derivation in self.derivations:
             derivation.note(report.pages, write_time)
-        pages.update(self.cql, report, write_time)
+        pages.update(self.cql, self.counts, report, write_time)
         self.lease.check()
         if report.held:
             transforms.held(out).mapInArrow(_storer(self.settings), "stored long").collect()

@@ -20,12 +20,14 @@ TABLE = "page_calls"
 _MINUTE = 60_000
 _HOUR = 3_600_000
 _COLUMNS = ("site", "page_path", "hour", "minute", "chunk", "part", "calls")
-_READ = f"SELECT calls FROM {TABLE} WHERE site = ? AND page_path = ? AND hour = ? AND minute = ?"
+_READ = f"SELECT calls FROM {TABLE} WHERE site = ? AND page_path = ? AND hour = ? AND minute = ? AND chunk > ?"
 _CALLS_A_ROW = 5_000
 """Bounds a row: a quarter of a megabyte."""
 SHARES = 999_999
 """More than a batch has shares, however often they are tried; this number itself is for the driver (:func:`part`)."""
-_PERSON, _BOT, _GONE = "p", "b", "x"
+PERSON, BOT, GONE = "p", "b", "x"
+NEVER = -1
+"""Before any ``chunk``."""
 
 
 class PageMinute(NamedTuple):
@@ -70,12 +72,12 @@ def visitor_digits(user_id: str) -> str:
 
 def call(visitor: str, user_id: str, time: int, event_id: str, write_time: int, *, is_bot: bool) -> str:
     """A call; ``visitor`` are the digits of the ``user_id``."""
-    return f"{visitor}{_digits(f'{user_id} {time} {event_id}')}{_BOT if is_bot else _PERSON}{write_time:018d}"
+    return f"{visitor}{_digits(f'{user_id} {time} {event_id}')}{BOT if is_bot else PERSON}{write_time:018d}"
 
 
 def gone(user_id: str, time: int, event_id: str, write_time: int) -> str:
     """That a call, as it was written at ``write_time``, is none of this page any more."""
-    return f"{_digits(user_id)}{_digits(f'{user_id} {time} {event_id}')}{_GONE}{write_time:018d}"
+    return f"{_digits(user_id)}{_digits(f'{user_id} {time} {event_id}')}{GONE}{write_time:018d}"
 
 
 def _digits(text: str) -> str:
@@ -103,12 +105,6 @@ def part(share: int, number: int) -> int:
     return number * (SHARES + 1) + share
 
 
-def read(cql: Cql, pages: Sequence[PageMinute]) -> dict[PageMinute, Views]:
-    """The calls of each page's minute, counted; a minute without any is left out."""
-    counted = {page: count(rows) for page, rows in zip(pages, _rows(cql, pages), strict=True)}
-    return {page: views for page, views in counted.items() if views.views}
-
-
 def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
     """The calls that no row has as what they are, or as something else that was written later."""
     there = _there(cql, calls)
@@ -117,53 +113,54 @@ def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMin
 
 
 def _is_missing(call: str, there: Mapping[str, str]) -> bool:
-    last = there.get(call[:32])
-    return last is None or (last[-1] != call[32] and last < _written(call))
+    which, written = parted(call)
+    last = there.get(which)
+    return last is None or (last[-1] != written[-1] and last < written)
 
 
 def still_there(cql: Cql, gone: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:
     """Of entries that take calls away (:func:`gone`) those whose call is there, and not written later."""
     there = _there(cql, gone)
-    needed = {
-        page: [
-            one
-            for one in some
-            if there[page].get(one[:32], _GONE)[-1] != _GONE and there[page][one[:32]] < _written(one)
-        ]
-        for page, some in gone.items()
-    }
+    needed = {page: [one for one in some if _is_there(one, there[page])] for page, some in gone.items()}
     return {page: some for page, some in needed.items() if some}
+
+
+def _is_there(entry: str, there: Mapping[str, str]) -> bool:
+    which, written = parted(entry)
+    last = there.get(which, GONE)
+    return last[-1] != GONE and last < written
 
 
 def _there(cql: Cql, pages: Mapping[PageMinute, object]) -> dict[PageMinute, dict[str, str]]:
     """The calls of each page's minute, as they were written last."""
-    return {page: _last(rows) for page, rows in zip(pages, _rows(cql, pages), strict=True)}
+    found = read(cql, [(page, NEVER) for page in pages])
+    return {page: _last(rows) for page, rows in zip(pages, found, strict=True)}
 
 
-def _rows(cql: Cql, pages: Iterable[PageMinute]) -> list[list[str]]:
-    """The rows of each page's minute."""
-    keys = [(page.site, page.page_path, page.hour, page.minute) for page in pages]
+def read(cql: Cql, pages: Iterable[tuple[PageMinute, int]]) -> list[list[str]]:
+    """The rows of each page's minute whose ``chunk`` is later than the one that is given with it."""
+    keys = [(page.site, page.page_path, page.hour, page.minute, since) for page, since in pages]
     return [[text for (text,) in rows] for rows in cql.read(_READ, keys)]
 
 
-def _written(call: str) -> str:
-    """When, and as what; of the same time "x" is the last: what was taken away at a write time was written with it."""
-    return call[33:] + call[32]
+def parted(call: str) -> tuple[str, str]:
+    """Who and which, and what grows with each write of the call: when, and as what.
+
+    Of the same time "x" is the last: what was taken away at a write time was written with it.
+    """
+    return call[:32], call[33:] + call[32]
+
+
+def visitor_of(which: str) -> str:
+    """Who called (:func:`visitor_digits`), by what :func:`parted` gives."""
+    return which[:16]
 
 
 def _last(rows: Iterable[str]) -> dict[str, str]:
-    """The calls that stand in rows, each as it was written last: who and which, by when and as what."""
+    """The calls that stand in rows, each as it was written last (:func:`parted`)."""
     last: dict[str, str] = {}
     for row in rows:
-        for call in row.split(","):
-            which, written = call[:32], _written(call)
+        for which, written in map(parted, row.split(",")):
             if last.get(which, "") < written:
                 last[which] = written
     return last
-
-
-def count(rows: Iterable[str]) -> Views:
-    """The calls that stand in the rows of one page's minute, each once, as it was written last."""
-    there = {which: written[-1] for which, written in _last(rows).items() if written[-1] != _GONE}
-    bots = sum(letter == _BOT for letter in there.values())
-    return Views(len(there), bots, len({which[:16] for which in there}))

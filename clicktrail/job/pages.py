@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from clicktrail.job import marks, page_calls
 from clicktrail.job.derive.cql import Cql, Write, insert
 from clicktrail.job.page_calls import PageMinute, Views
+from clicktrail.job.page_counts import Counts
 from clicktrail.job.report import Report
 from clicktrail.job.times import as_date
 
@@ -15,17 +16,19 @@ _METRICS = insert(_TABLE, ("site", "page_path", "day", "minute", *Views._fields)
 _NONE = f"DELETE FROM {_TABLE} USING TIMESTAMP ? WHERE site = ? AND page_path = ? AND day = ? AND minute = ?"
 
 
-def update(cql: Cql, report: Report, write_time: int) -> None:
+def update(cql: Cql, counts: Counts, report: Report, write_time: int) -> None:
     """Bring a batch's page calls, which are in ``page_calls`` by now, into ``page_metrics``.
 
     Args:
         cql: the keyspace.
+        counts: of the batches before.
         report: what the batch brought, and what it takes away.
         write_time: of the rows, microseconds; later than that of any before.
     """
     cql.write(page_calls.writes(page_calls.still_there(cql, report.gone), write_time, page_calls.SHARES))
     known = sorted(marks.pass_over(cql, report.pages) | report.gone.keys() | report.uncertain)
-    counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **page_calls.read(cql, known)}
+    counted = counts.read(known, write_time, report.gone.keys() | report.uncertain)
+    counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **counted}
     cql.write(_writes(counted, write_time))
 
 

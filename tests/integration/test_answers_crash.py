@@ -82,8 +82,18 @@ def events(source: random.Random) -> list[Event]:
     return made
 
 
-def bring(cql: Cql, some: list[Event], write_time: int, *, events_too: bool = True) -> None:
+def bring(cql: Cql, some: list[Event], write_time: int) -> None:
     """What a batch does: notes first, then the events."""
+    put_notes(cql, some, write_time)
+    put_events(cql, some, write_time)
+
+
+def put_notes(cql: Cql, some: list[Event], write_time: int) -> None:
+    touched = [(event.user_id, event.time // 86_400_000, event.event_type == "identify") for event in some]
+    cql.write(pending.visitor_notes(touched, write_time, 0))
+
+
+def put_events(cql: Cql, some: list[Event], write_time: int) -> None:
     rows: list[Write] = []
     for event in some:
         values = (
@@ -91,10 +101,7 @@ def bring(cql: Cql, some: list[Event], write_time: int, *, events_too: bool = Tr
             event.event_type, None, event.anonymous_id, event.site, event.page_path, False, event.campaign_source,
         )  # fmt: skip
         rows.append(Write(("events", event.user_id), insert("events_by_user_day", COLUMNS), (*values, write_time)))
-    touched = [(event.user_id, event.time // 86_400_000, event.event_type == "identify") for event in some]
-    cql.write(pending.visitor_notes(touched, write_time, 0))
-    if events_too:
-        cql.write(rows)
+    cql.write(rows)
 
 
 def expected(stored: list[Event]) -> tuple[dict[str, str], set[tuple[str, str, int, int]]]:
@@ -181,10 +188,10 @@ class Batches:
         if not self.cut:
             self.cut = [self.waiting.pop() for _ in range(min(len(self.waiting), self.source.randrange(5, 20)))]
             self.write_time = self.lease.next_write_time()
-            bring(self.cql, self.cut, self.write_time, events_too=False)
+            put_notes(self.cql, self.cut, self.write_time)
         else:
             some = [self.cut.pop() for _ in range(min(len(self.cut), 4))]
-            bring(self.cql, some, self.write_time)
+            put_events(self.cql, some, self.write_time)
 
 
 class Disturbed(Cql):

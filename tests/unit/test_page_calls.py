@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import permutations
 
 from clicktrail.job import marks, page_calls, pages
 from clicktrail.job.page_calls import PageMinute, Views
+from clicktrail.job.page_counts import Counts, Minute
 from clicktrail.job.report import Report
 from tests.raw import HOUR, MINUTE
 from tests.tables import Tables
@@ -25,8 +27,14 @@ def gone(visitor: str, number: int, written: int) -> str:
 def counted(*rows: list[str]) -> Views:
     """Of rows in any order, which must not matter."""
     packed = [",".join(row) for row in rows]
-    (views,) = {page_calls.count(order) for order in permutations(packed)}
+    (views,) = {count(order) for order in permutations(packed)}
     return views
+
+
+def count(rows: Iterable[str]) -> Views:
+    minute = Minute()
+    minute.add(rows)
+    return minute.views
 
 
 def test_a_minute_is_that_of_the_page() -> None:
@@ -48,7 +56,7 @@ def test_what_is_packed_is_counted_as_it_was() -> None:
     calls.append(call("crawler", 50, 10**15, bot=True))
     tables.write(page_calls.writes({PAGE: calls, OTHER: [call("v-1", 51, 10**15)]}, 5, 2))
     nowhere = PageMinute("a.example", "/", MINUTE + 60_000)
-    found = page_calls.read(tables, [PAGE, nowhere, OTHER])  # type: ignore[arg-type]
+    found = Counts(tables).read([PAGE, nowhere, OTHER], 5)  # type: ignore[arg-type]
     assert found == {PAGE: Views(41, 1, 8), OTHER: Views(1, 0, 1)}
     row = tables.rows("page_calls")[0]
     assert (row["hour"], row["minute"], row["chunk"], row["part"]) == (MINUTE - MINUTE % HOUR, MINUTE, 5, 2)
@@ -61,7 +69,7 @@ def test_rows_are_bounded_and_shares_and_batches_do_not_overwrite_each_other() -
         tables.write(page_calls.writes({PAGE: some}, chunk, share))
     rows = tables.rows("page_calls")
     assert sorted(len(row["calls"].split(",")) for row in rows) == [101, 500, 1_400, 5_000, 5_000]
-    assert page_calls.read(tables, [PAGE]) == {PAGE: Views(12_001, 0, 12_001)}  # type: ignore[arg-type]
+    assert Counts(tables).read([PAGE], 6) == {PAGE: Views(12_001, 0, 12_001)}  # type: ignore[arg-type]
 
 
 def test_a_call_that_stands_in_two_rows_is_one() -> None:
@@ -101,13 +109,14 @@ class Metrics:
     def __init__(self) -> None:
         self.tables = Tables()
         self.time = 100
+        self.counts = Counts(self.tables)  # type: ignore[arg-type]
 
     def bring(self, calls: dict[PageMinute, list[str]], gone: dict[PageMinute, list[str]] | None = None) -> None:
         self.time += 1
         self.tables.write(page_calls.writes(calls, self.time, 0))
         self.tables.asked.clear()
-        views = {page: page_calls.count([",".join(some)]) for page, some in calls.items()}
-        pages.update(self.tables, Report([], views, gone or {}), self.time)  # type: ignore[arg-type]
+        views = {page: count([",".join(some)]) for page, some in calls.items()}
+        pages.update(self.tables, self.counts, Report([], views, gone or {}), self.time)  # type: ignore[arg-type]
 
     @property
     def looked_up(self) -> int:
@@ -173,3 +182,38 @@ def test_shards_stay_what_they_are() -> None:
     """They are in keys of what is stored."""
     assert (marks.shard("u"), marks.shard("a.example", "/"), marks.shard("é🛒", "")) == (62, 10, 40)
     assert {marks.shard(f"u-{number}") for number in range(2_000)} == set(range(marks.SHARDS))
+
+
+# ---- what is kept from batch to batch
+
+
+def bring(tables: Tables, chunk: int, *calls: str) -> None:
+    tables.write(page_calls.writes({PAGE: calls}, chunk, 0))
+
+
+def test_a_minute_that_was_read_is_read_from_there_on() -> None:
+    tables = Tables()
+    counts = Counts(tables)  # type: ignore[arg-type]
+    bring(tables, 5, call("a", 1, 10), call("b", 2, 10, bot=True))
+    assert counts.read([PAGE], 5) == {PAGE: Views(2, 1, 2)}
+    bring(tables, 6, call("a", 3, 11), call("b", 2, 12), gone("a", 1, 10))
+    bring(tables, 4, call("c", 9, 9))  # in the place of what no later batch writes: not looked at any more ...
+    assert counts.read([PAGE], 6) == {PAGE: Views(2, 0, 2)}
+    assert counts.read([PAGE], 7) == {PAGE: Views(2, 0, 2)}
+    assert counts.read([PAGE], 7, {PAGE}) == {PAGE: Views(3, 0, 3)}  # ... but where all is read anew
+    assert counts.read([PAGE], 8) == {PAGE: Views(3, 0, 3)}
+    assert [key[-1] for table, key in tables.asked if table == page_calls.TABLE] == [-1, 5, 6, -1, 7]
+
+
+def test_only_so_many_calls_are_kept_those_used_last() -> None:
+    tables = Tables()
+    counts = Counts(tables, most=5)  # type: ignore[arg-type]
+    minutes = [PAGE._replace(minute=MINUTE + 60_000 * number) for number in range(3)]
+    for number, page in enumerate(minutes):
+        tables.write(page_calls.writes({page: [call("a", 10 * number + each, 10) for each in (1, 2)]}, 5, 0))
+    counts.read(minutes[:2], 5)
+    counts.read(minutes[:1], 6)
+    counts.read(minutes[2:], 7)
+    tables.asked.clear()
+    assert counts.read(minutes, 8) == dict.fromkeys(minutes, Views(2, 0, 1))
+    assert [key[-1] for _, key in tables.asked] == [6, -1, 7]

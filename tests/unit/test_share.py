@@ -16,6 +16,7 @@ from clicktrail.job.derive import pending
 from clicktrail.job.event_store import VisitorDay
 from clicktrail.job.kafka_sink import COLUMNS
 from clicktrail.job.page_calls import PageMinute, Views
+from clicktrail.job.page_counts import Counts
 from clicktrail.job.report import Report, Tally
 from clicktrail.job.share import OUT, Share
 from tests.raw import HOUR, MINUTE, NOW, Raw, call, decoded
@@ -34,6 +35,7 @@ class Store:
         self.tables = Tables()
         self.write_time = 10**16
         self.share = 2
+        self.counts = Counts(self.tables)  # type: ignore[arg-type]
         self.report = Report()
         self.sent: list[dict[str, Any]] = []
         self.held: list[dict[str, Any]] = []
@@ -52,7 +54,7 @@ class Store:
         self.report = Report.together(row["report"] for row in rows if row["report"] is not None)
         self.sent, self.held = kafka.sent, [row for row in rows if row["report"] is None]
         if not crashed and not crashed_early:
-            pages.update(self.tables, self.report, self.write_time)  # type: ignore[arg-type]
+            pages.update(self.tables, self.counts, self.report, self.write_time)  # type: ignore[arg-type]
             events.write(
                 (VisitorDay(row["user_id"], row["event_time"] // 86_400_000), row["held"]) for row in self.held
             )
@@ -502,7 +504,7 @@ def test_page_metrics_count_calls_crawlers_and_visitors(store: Store) -> None:
     }
     assert report.views == expected
     assert store.metrics == expected
-    assert page_calls.read(store.tables, list(expected)) == expected  # type: ignore[arg-type]
+    assert Counts(store.tables).read(list(expected), 0) == expected  # type: ignore[arg-type]
     assert {row["part"] for row in store.tables.rows("page_calls")} == {3}
     assert {row["chunk"] for row in store.tables.rows("page_calls")} == {store.write_time}
 
