@@ -7,14 +7,14 @@ five megabytes a batch, and four times as much at twice the rate.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from clicktrail.job import page_calls
 from clicktrail.job.derive.cql import Cql
 from clicktrail.job.page_calls import BOT, GONE, NEVER, PageMinute, Views, parted, visitor_of
 
 _MOST = 300_000
-"""Calls that are kept, at most: some 90 MB."""
+"""Calls that are kept, at most: some 80 MB."""
 
 
 class Minute:
@@ -71,6 +71,8 @@ class Counts:
         self._most = most
         self._minutes: dict[PageMinute, Minute] = {}
         """Those used last come last."""
+        self._held = 0
+        """Calls in them."""
 
     def read(
         self, pages: Sequence[PageMinute], chunk: int, whole: Container[PageMinute] = ()
@@ -82,20 +84,25 @@ class Counts:
             chunk: of the last rows that were written; no later row may have it, or an earlier one.
             whole: minutes whose rows are all read anew, because of what a batch that was cut off may have written.
         """
-        minutes = {page: Minute() if page in whole else self._minutes.pop(page, Minute()) for page in pages}
-        asked = [(page, minute.upto) for page, minute in minutes.items()]
-        for minute, rows in zip(minutes.values(), page_calls.read(self._cql, asked), strict=True):
+        known = {page: self._taken(page) for page in pages if page in self._minutes}
+        asked = [(page, known[page].upto if page in known and page not in whole else NEVER) for page in pages]
+        counted: dict[PageMinute, Views] = {}
+        for (page, since), rows in zip(asked, page_calls.read(self._cql, asked), strict=True):
+            minute = Minute() if since == NEVER else known.pop(page)
             minute.add(rows)
             minute.upto = chunk
-        self._keep(minutes)
-        counted = {page: minute.views for page, minute in minutes.items()}
-        return {page: views for page, views in counted.items() if views.views}
+            self._keep(page, minute)
+            if minute.views.views:
+                counted[page] = minute.views
+        return counted
 
-    def _keep(self, minutes: Mapping[PageMinute, Minute]) -> None:
-        for page in minutes:
-            self._minutes.pop(page, None)
-        self._minutes.update(minutes)
-        held = sum(map(len, self._minutes.values()))
-        while held > self._most:
-            oldest = next(iter(self._minutes))
-            held -= len(self._minutes.pop(oldest))
+    def _taken(self, page: PageMinute) -> Minute:
+        minute = self._minutes.pop(page)
+        self._held -= len(minute)
+        return minute
+
+    def _keep(self, page: PageMinute, minute: Minute) -> None:
+        self._minutes[page] = minute
+        self._held += len(minute)
+        while self._held > self._most:
+            self._taken(next(iter(self._minutes)))
