@@ -23,8 +23,8 @@ _COLUMNS = ("site", "page_path", "hour", "minute", "chunk", "part", "calls")
 _READ = f"SELECT calls FROM {TABLE} WHERE site = ? AND page_path = ? AND hour = ? AND minute = ? AND chunk > ?"
 _CALLS_A_ROW = 5_000
 """Bounds a row: a quarter of a megabyte."""
-SHARES = 999_999
-"""More than a batch has shares, however often they are tried; this number itself is for the driver (:func:`part`)."""
+DRIVER = 999_999
+"""Stands for the driver where a share has its number, which is lower (:func:`part`)."""
 PERSON, BOT, GONE = "p", "b", "x"
 NEVER = -1
 """Before any ``chunk``."""
@@ -98,11 +98,11 @@ def part(share: int, number: int) -> int:
     """What tells a row of a share from all others of the batch.
 
     Args:
-        share: its number, at most ``SHARES``. A share that is tried again has another one: rows of two attempts hold
-            different things, and were they the same row, written at the same time, either might be lost.
+        share: its number, below ``DRIVER``, or that. A share that is tried again has another one: rows of two attempts
+            hold different things, and were they the same row, written at the same time, either might be lost.
         number: of the row in its share.
     """
-    return number * (SHARES + 1) + share
+    return number * (DRIVER + 1) + share
 
 
 def missing(cql: Cql, calls: Mapping[PageMinute, Sequence[str]]) -> dict[PageMinute, list[str]]:

@@ -92,8 +92,9 @@ class Counts:
             minute.add(rows)
             minute.upto = chunk
             self._keep(page, minute)
-            if minute.views.views:
-                counted[page] = minute.views
+            views = minute.views
+            if views.views:
+                counted[page] = views
         return counted
 
     def _taken(self, page: PageMinute) -> Minute:

@@ -25,10 +25,11 @@ def update(cql: Cql, counts: Counts, report: Report, write_time: int) -> None:
         report: what the batch brought, and what it takes away.
         write_time: of the rows, microseconds; later than that of any before.
     """
-    cql.write(page_calls.writes(page_calls.still_there(cql, report.gone), write_time, page_calls.SHARES))
-    known = sorted(marks.pass_over(cql, report.pages) | report.gone.keys() | report.uncertain)
-    counted = counts.read(known, write_time, report.gone.keys() | report.uncertain)
-    counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **counted}
+    cql.write(page_calls.writes(page_calls.still_there(cql, report.gone), write_time, page_calls.DRIVER))
+    doubtful = report.gone.keys() | report.uncertain
+    known = sorted(marks.pass_over(cql, report.pages) | doubtful)
+    read = counts.read(known, write_time, doubtful)
+    counted = {**report.views, **dict.fromkeys(known, Views(0, 0, 0)), **read}
     cql.write(_writes(counted, write_time))
 
 

@@ -61,7 +61,7 @@ def taker(settings: Settings, write_time: int) -> InArrow:
         records = pa.Table.from_batches(batches, SCHEMA)
         if records.num_rows:
             kafka = worker.kafka_sink(settings)
-            number = context.taskAttemptId() % page_calls.SHARES
+            number = context.taskAttemptId() % page_calls.DRIVER
             share = Share(worker.cql(settings), worker.event_store(settings), kafka, write_time, number)
             yield from share.take(records)
 

@@ -448,6 +448,13 @@ def test_visitors_days_are_noted_for_the_derived_tables(store: Store) -> None:
     first, day_before = date(2024, 5, 1), date(2024, 4, 30)
     assert noted.visitors == {"ann": {first, day_before}, "bob": {first}, "eve": {first}}
     assert noted.claims == {"bob": {first}, "eve": {first}}
+    rows = store.tables.rows("visitors_pending")
+    assert all(0 <= row["shard"] < pending.SHARDS for row in rows)
+    assert sorted((row["day"], row["claims"], row["visitors"]) for row in rows) == [
+        (day_before, False, '["ann"]'),
+        (first, False, '["ann"]'),
+        (first, True, '["bob","eve"]'),
+    ]
     assert store.tables.times("visitors_pending") == [{store.write_time}] * 3
 
 

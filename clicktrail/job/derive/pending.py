@@ -141,6 +141,8 @@ def _shard(name: str) -> int:
 
 def clear(cql: Cql, write_time: int) -> None:
     """Remove the notes up to ``write_time``."""
-    for table in (TABLE, VISITORS_TABLE):
-        delete = f"DELETE FROM {table} USING TIMESTAMP ? WHERE shard = ?"
-        cql.write(Write((table, shard), delete, (write_time, shard)) for shard in range(SHARDS))
+    cql.write(
+        Write((table, shard), f"DELETE FROM {table} USING TIMESTAMP ? WHERE shard = ?", (write_time, shard))
+        for table in (TABLE, VISITORS_TABLE)
+        for shard in range(SHARDS)
+    )
