@@ -24,6 +24,7 @@ _PROTOCOL = 4  # the driver frames what later ones send in segments, in plain Py
 _TOKEN = re.compile(
     r"(?P<text>'(?:[^']|'')*'|\"[^\"]*\")|(?P<comment>--[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<end>;)", re.DOTALL
 )
+_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?:\w+\.)?(?P<name>\w+)", re.IGNORECASE)
 _REPLICATION = re.compile(r"replication\s*=\s*\{[^}]*\}", re.IGNORECASE)
 
 
@@ -93,6 +94,22 @@ def apply_schema(settings: Settings) -> None:
                     f"Cassandra rejects {statement.splitlines()[0]!r} of {SCHEMA.name}: {error}"
                 ) from error
     log.info("schema applied to keyspace %s", settings.cassandra_keyspace)
+
+
+def check_tables(session: Session) -> None:
+    """See to it that every table of ``schema.cql`` is there: one may be newer than the keyspace.
+
+    Raises:
+        ClicktrailError: some are not; names them and the cure.
+    """
+    tables = [found["name"] for found in map(_TABLE.match, statements(SCHEMA.read_text(encoding="utf-8"))) if found]
+    there = session.cluster.metadata.keyspaces[session.keyspace].tables
+    missing = ", ".join(name for name in tables if name not in there)
+    if missing:
+        raise ClicktrailError(
+            f"Cassandra's keyspace {session.keyspace} has no table {missing}. Make it with: clicktrail up; or: docker "
+            "compose up. What is there stays as it is"
+        )
 
 
 def _cluster(settings: Settings, timeout: float) -> Cluster:

@@ -101,8 +101,10 @@ def run(spark: SparkSession, settings: Settings, how: Run) -> None:
     checkpoint = checked_checkpoint(settings)
     sys.setswitchinterval(_SWITCH)
     try:
-        with store.connect(settings) as session, _lease(session, settings) as lease:
-            _run(spark, settings, how, checkpoint, session, lease)
+        with store.connect(settings) as session:
+            store.check_tables(session)
+            with _lease(session, settings) as lease:
+                _run(spark, settings, how, checkpoint, session, lease)
     except (DriverException, NoHostAvailable) as error:
         raise ClicktrailError(_cassandra_failed(error)) from error
 

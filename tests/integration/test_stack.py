@@ -114,6 +114,23 @@ def test_a_topic_with_the_clients_clock_is_refused_with_the_cure(own: Settings) 
         topics.ensure_topics(wrong)
 
 
+def test_tables_that_an_older_schema_lacks_are_named_with_the_cure(own: Settings) -> None:
+    with store.connect(own) as session:
+        store.check_tables(session)
+        session.execute("DROP TABLE visitors_pending")
+
+    with (
+        store.connect(own) as session,
+        pytest.raises(ClicktrailError, match=r"has no table visitors_pending\. Make it with: clicktrail up;"),
+    ):
+        store.check_tables(session)
+
+    with clicktrail(own, "up", *SERVICES) as again:
+        again.communicate(timeout=300)
+    with store.connect(own) as session:
+        store.check_tables(session)
+
+
 def test_down_and_up_again_keeps_the_data(own: Settings) -> None:
     stack = Stack(own, data_services(own))
     with clicktrail(own, "down") as stopping:
