@@ -15,12 +15,15 @@ from typing import Any
 
 import requests
 
+from clicktrail.job.session import spark_conf
 from clicktrail.settings import PREFIX, PROJECT
 
 NAME = "clicktrail-test"
 PORTS = ("AIRFLOW_PORT", "CASSANDRA_PORT", "CONTROL_CENTER_PORT", "KAFKA_PORT", "SPARK_UI_PORT")
 PATIENCE = 1500  # seconds; machines are slow and shared
 DAG = "clickstream_etl_workflow"
+PYTHON_WORKERS = spark_conf()["spark.python.daemon.module"]
+"""What an executor's Python processes run, as ``ps`` shows it."""
 
 
 def free_ports(number: int) -> list[int]:
@@ -219,5 +222,5 @@ class ComposeStack:
         return {
             int(one["Config"]["Labels"]["com.docker.compose.container-number"])
             for one in self.containers("spark-worker")
-            if one["State"]["Running"] and "pyspark.daemon" in self.docker("top", one["Id"], "-eo", "pid,args")
+            if one["State"]["Running"] and PYTHON_WORKERS in self.docker("top", one["Id"], "-eo", "pid,args")
         }
