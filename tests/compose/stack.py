@@ -200,10 +200,21 @@ class ComposeStack:
     # --- Cassandra, Kafka, Spark
 
     def count(self, table: str) -> int:
-        """Rows of a table, counted by the `cqlsh` inside Cassandra's container."""
-        said = self.run_in(
-            "cassandra", "cqlsh", "--request-timeout=300", "-e", f"SELECT count(*) FROM clickstream.{table}"
-        )
+        """Rows of a table, counted by the `cqlsh` inside Cassandra's container.
+
+        Asked again where the server's own time for it was over: right after a start, with all else starting, it may be.
+        """
+        query = ("--request-timeout=300", "-e", f"SELECT count(*) FROM clickstream.{table}")
+
+        def counted() -> str:
+            try:
+                return self.run_in("cassandra", "cqlsh", *query)
+            except AssertionError as error:
+                if "ReadTimeout" in str(error):
+                    return ""
+                raise
+
+        said = wait_for(f"the rows of {table}", counted, patience=180)
         return int(re.findall(r"^\s*(\d+)\s*$", said, re.MULTILINE)[0])
 
     def lags(self, group: str) -> dict[int, int]:
