@@ -75,8 +75,12 @@ def schema_statements(settings: Settings) -> list[str]:
     name = re.compile(rf"(?<![\w'])\"?{KEYSPACE}\"?(?=\s*\.|\s+WITH\b|\s*$)", re.IGNORECASE)
     return [
         _REPLICATION.sub(lambda _: replication, name.sub(settings.cassandra_keyspace, statement))
-        for statement in statements(SCHEMA.read_text(encoding="utf-8"))
+        for statement in _schema()
     ]
+
+
+def _schema() -> list[str]:
+    return statements(SCHEMA.read_text(encoding="utf-8"))
 
 
 def apply_schema(settings: Settings) -> None:
@@ -102,7 +106,7 @@ def check_tables(session: Session) -> None:
     Raises:
         ClicktrailError: some are not; names them and the cure.
     """
-    tables = [found["name"] for found in map(_TABLE.match, statements(SCHEMA.read_text(encoding="utf-8"))) if found]
+    tables = [found["name"] for found in map(_TABLE.match, _schema()) if found]
     there = session.cluster.metadata.keyspaces[session.keyspace].tables
     missing = ", ".join(name for name in tables if name not in there)
     if missing:
